@@ -1,0 +1,89 @@
+/**
+ * The two kinds of backend (architecture.md section 6), exported as "sec-compiler/backend".
+ * A backend returns files and never writes them; so dry runs, checks, tests and the playground come for free.
+ */
+import type { z } from "zod";
+import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
+import type { Graph, Node } from "../compiler/ir/graph.ts";
+import type { Program } from "../compiler/ir/kernel.ts";
+import type { Capabilities } from "../compiler/passes/pass.ts";
+import type { WeightReader } from "../compiler/weights/source.ts";
+
+export const API_VERSION = 1;
+
+export interface Artifact {
+  /** Relative to OUT/<net>/<target>/, with `/`. */
+  readonly path: string;
+  readonly contents: string | Uint8Array;
+  readonly mediaType: string;
+}
+
+/** Numbers for `compile --json`. */
+export interface Metrics {
+  readonly dispatches?: number;
+  readonly arenaBytes?: number;
+}
+
+export interface Emitted {
+  readonly artifacts: readonly Artifact[];
+  readonly metrics: Metrics;
+}
+
+export interface EmitContext<O> {
+  readonly options: O;
+  readonly diagnostics: Diagnostics;
+  readonly weights: WeightReader;
+  /** The spec the net was read from, as the user wrote it; printed in the header comment of emitted files. */
+  readonly source: string;
+}
+
+export type Tensors = Readonly<Record<string, Float32Array>>;
+
+/** Runs emitted files on this machine; used by `run`, `verify`, `bench` and the conformance tests. */
+export interface Runner {
+  /** "swiftshader (software adapter), register kernels", "@tensorflow/tfjs 4.22.0, cpu". */
+  readonly runtime: string;
+  run(inputs: Tensors): Promise<Tensors>;
+  close(): Promise<void>;
+}
+
+/** Why this machine cannot run the target: "@tensorflow/tfjs is not installed". */
+export interface Unavailable {
+  readonly unavailable: string;
+}
+
+interface BackendBase<O extends z.ZodObject> {
+  /** What --target names. */
+  readonly name: string;
+  readonly apiVersion: typeof API_VERSION;
+  readonly summary: string;
+  /** zod object with defaults: --set NAME.key=value, config, `sec targets NAME`. */
+  readonly options: O;
+  /** Loaded lazily from `run.ts`, the only file of a backend that may touch node:* or an optional package. `net` is the net's name. */
+  readonly runner?: (files: readonly Artifact[], net: string) => Promise<Runner | Unavailable>;
+}
+
+export interface KernelBackend<O extends z.ZodObject = z.ZodObject> extends BackendBase<O> {
+  readonly level: "kernel";
+  readonly capabilities: Capabilities;
+  emit(program: Program, context: EmitContext<z.output<O>>): Emitted;
+}
+
+/** How one op is written for a graph target. `args` are the names of its inputs in the emitted text. */
+export type Cell<Out> = (node: Node, args: readonly string[]) => Out;
+
+export interface GraphBackend<O extends z.ZodObject = z.ZodObject> extends BackendBase<O> {
+  readonly level: "graph";
+  /** Keeps batch norms and weights unfolded when its options ask for training. */
+  training(options: z.output<O>): boolean;
+  emit(graph: Graph, context: EmitContext<z.output<O>>): Emitted;
+}
+
+export type Backend = KernelBackend | GraphBackend;
+
+/** Types the backend from its options; returns it unchanged. */
+export function defineBackend<O extends z.ZodObject>(backend: KernelBackend<O>): KernelBackend<O>;
+export function defineBackend<O extends z.ZodObject>(backend: GraphBackend<O>): GraphBackend<O>;
+export function defineBackend(backend: Backend): Backend {
+  return backend;
+}

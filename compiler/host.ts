@@ -1,0 +1,13 @@
+/**
+ * What the core asks of its caller. The command line answers from the file system, the playground from memory, tests from a Map.
+ * `compiler/` itself touches no file and no console.
+ */
+export type ReadResult = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };
+
+export interface Host {
+  /**
+   * The text of a spec file for `use`. `path` has `/` separators and is already resolved against the using file.
+   * `sec/NAME.se` names a net that ships with `sec`. `reason` completes "cannot read `path`: ...".
+   */
+  readText(path: string): ReadResult;
+}

@@ -1,0 +1,26 @@
+/** Writes every generated file; `--check` fails when one on disk differs. Add a generator as one line of `outputs`. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { generateMessages, readMessageFiles } from "./generate-messages.ts";
+
+const outputs: Record<string, () => string> = {
+  "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
+};
+
+const check = process.argv.includes("--check");
+const stale: string[] = [];
+for (const [path, make] of Object.entries(outputs)) {
+  const text = make();
+  let current = "";
+  try {
+    current = readFileSync(path, "utf8");
+  } catch {
+    // first run: the file is not there yet
+  }
+  if (current === text) continue;
+  stale.push(path);
+  if (!check) writeFileSync(path, text);
+}
+if (check && stale.length > 0) {
+  console.error(`stale: ${stale.join(", ")}; run \`npm run generate\``);
+  process.exitCode = 1;
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/gpu/**", "test/browser/**"], testTimeout: 120_000 } },
+      // one device at a time: two workers that each own a software GPU starve each other on two cores
+      {
+        test: {
+          name: "gpu",
+          include: ["test/gpu/**/*.test.ts", "test/browser/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
