@@ -32,7 +32,7 @@ export function typeOf(e: Expr): ScalarType {
 }
 
 const lift = (e: Operand, like: ScalarType): Expr => (typeof e === "number" ? constant(e, like) : e);
-const valueOf = (e: Expr): number | undefined => (e.kind === "const" ? e.value : undefined);
+const constantOf = (e: Expr): number | undefined => (e.kind === "const" ? e.value : undefined);
 
 function pair(a: Operand, b: Operand): [Expr, Expr] {
   if (typeof a === "number" && typeof b === "number") return [constant(a), constant(b)];
@@ -74,8 +74,8 @@ function evaluate(fn: BinaryFn, a: number, b: number): number {
 /** Applies the identities that hold exactly in floating point too (x+0 is left alone for f32 only where -0 could matter: it does not here). */
 export function binary(fn: BinaryFn, left: Operand, right: Operand): Expr {
   const [a, b] = pair(left, right);
-  const x = valueOf(a);
-  const y = valueOf(b);
+  const x = constantOf(a);
+  const y = constantOf(b);
   const type: ScalarType = fn === "lt" || fn === "le" || fn === "eq" || fn === "and" ? "bool" : typeOf(a);
   // f32 arithmetic is left to the target: folding it in f64 would round differently
   if (x !== undefined && y !== undefined && (typeOf(a) !== "f32" || type === "bool")) return constant(evaluate(fn, x, y), type);
