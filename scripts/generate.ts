@@ -1,9 +1,11 @@
 /** Writes every generated file; `--check` fails when one on disk differs. Add a generator as one line of `outputs`. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { embedTexts } from "./generate-embedded.ts";
 import { generateMessages, readMessageFiles } from "./generate-messages.ts";
 
 const outputs: Record<string, () => string> = {
   "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
+  "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),
 };
 
 const check = process.argv.includes("--check");

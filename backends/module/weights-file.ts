@@ -1,0 +1,83 @@
+/**
+ * The `.weights` file that lies beside every emitted module (architecture.md section 8.3): a 64-byte header, then one payload of packed
+ * tensors, each at a 256-byte boundary of the payload. All little-endian. Offsets are constants of the module, so no table is stored.
+ */
+import { invariant } from "../../compiler/invariant.ts";
+
+export const HEADER_BYTES = 64;
+export const ALIGNMENT = 256;
+
+/** One packed tensor. `fill` gets exactly `bytes` zeroed bytes of the file, 4-byte aligned, and writes them in place. */
+export interface Section {
+  readonly bytes: number;
+  readonly fill: (into: Uint8Array) => void;
+}
+
+/** What a module has to know of its weights. */
+export interface PackedWeights {
+  readonly file: Uint8Array;
+  /** 32 hexadecimal digits: the digest of the payload. */
+  readonly hash: string;
+  /** Byte offset of each section from the start of the payload. */
+  readonly offsets: readonly number[];
+  readonly payloadBytes: number;
+}
+
+/** A section of `count` f32 numbers; `fill` writes into a zeroed view of the file. */
+export function f32Section(count: number, fill: (into: Float32Array) => void): Section {
+  return { bytes: count * 4, fill: (into) => fill(new Float32Array(into.buffer, into.byteOffset, count)) };
+}
+
+/**
+ * Packs the sections one at a time into one array of the final size: at no time is more than one tensor alive beside the file
+ * (as long as `fill` reads its tensor itself).
+ */
+export function packWeights(sections: readonly Section[]): PackedWeights {
+  const offsets: number[] = [];
+  let end = 0;
+  for (const section of sections) {
+    offsets.push(end);
+    end += Math.ceil(section.bytes / ALIGNMENT) * ALIGNMENT;
+  }
+  const file = new Uint8Array(HEADER_BYTES + end);
+  sections.forEach((section, i) => {
+    const start = HEADER_BYTES + (offsets[i] as number);
+    section.fill(file.subarray(start, start + section.bytes));
+  });
+  const hash = digest(file.subarray(HEADER_BYTES));
+  const header = new DataView(file.buffer, 0, HEADER_BYTES);
+  file.set([0x53, 0x45, 0x43, 0x57]); // "SECW"
+  header.setUint32(4, 1, true);
+  for (let lane = 0; lane < 4; lane++) header.setUint32(8 + lane * 4, Number.parseInt(hash.slice(lane * 8, lane * 8 + 8), 16), true);
+  header.setBigUint64(24, BigInt(end), true);
+  return { file, hash, offsets, payloadBytes: end };
+}
+
+/**
+ * 128-bit content hash: four 32-bit lanes over little-endian words, the definition of section 8.3. It finds damage and mix-ups;
+ * it is no protection against forgery. `bytes` must start at a multiple of 4 of its buffer; a rest of up to 3 bytes is not read.
+ */
+export function digest(bytes: Uint8Array): string {
+  invariant(bytes.byteOffset % 4 === 0, "digest of unaligned bytes");
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+  let [a, b, c, d] = [1, 2, 3, 4];
+  const whole = words.length & ~3;
+  let i = 0;
+  for (; i < whole; i += 4) {
+    a = Math.imul(a + Math.imul(words[i] as number, 0x85ebca77), 0x9e3779b1);
+    b = Math.imul(b + Math.imul(words[i + 1] as number, 0x85ebca77), 0x9e3779b1);
+    c = Math.imul(c + Math.imul(words[i + 2] as number, 0x85ebca77), 0x9e3779b1);
+    d = Math.imul(d + Math.imul(words[i + 3] as number, 0x85ebca77), 0x9e3779b1);
+    a = (a << 13) | (a >>> 19);
+    b = (b << 13) | (b >>> 19);
+    c = (c << 13) | (c >>> 19);
+    d = (d << 13) | (d >>> 19);
+  }
+  const last: [number, number, number, number] = [a, b, c, d];
+  for (; i < words.length; i++) {
+    const k = (i & 3) as 0 | 1 | 2 | 3;
+    const mixed = Math.imul(last[k] + Math.imul(words[i] as number, 0x85ebca77), 0x9e3779b1);
+    last[k] = (mixed << 13) | (mixed >>> 19);
+  }
+  return last.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
+}
