@@ -11,6 +11,12 @@ import type { WeightReader } from "../compiler/weights/source.ts";
 
 export const API_VERSION = 1;
 
+/**
+ * Every emitted text file says this within its first 512 bytes (weights files have their magic instead): it is how the command line
+ * knows that it may overwrite a file.
+ */
+export const WRITTEN_BY = "Written by sec";
+
 export interface Artifact {
   /** Relative to OUT/<net>/<target>/, with `/`. */
   readonly path: string;

@@ -1,0 +1,78 @@
+/** `sec fmt FILE...`: the canonical form of a spec; between text and JSON with --to; writes `expect` counts with --pin. */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { format, formatJson, loadWorkspace, parseSpec, pinExpectations, type SpecFile } from "../../compiler/index.ts";
+import { action, type Register } from "../command.ts";
+import { Option } from "commander";
+import { EXIT, type Session } from "../session.ts";
+import { fileHost, readSpecArgument, type SpecArgument, systemReason } from "../spec-files.ts";
+
+interface FmtOptions {
+  readonly check?: boolean;
+  readonly to?: "se" | "json";
+  readonly pin?: boolean;
+  readonly dryRun?: boolean;
+  readonly stdinName?: string;
+}
+
+function formatted(session: Session, spec: SpecArgument, options: FmtOptions): string | undefined {
+  const found = new Diagnostics();
+  const ast = parseSpec(spec.file, found);
+  for (const d of found.all) session.diagnostics.add(d);
+  if (!ast || found.hasErrors) return undefined;
+  let tree: SpecFile = ast;
+  if (options.pin) {
+    const workspace = loadWorkspace(spec.file, fileHost(session), session.diagnostics);
+    const pinned = session.failed ? undefined : pinExpectations(workspace, session.diagnostics);
+    if (!pinned || session.failed) return undefined;
+    tree = pinned;
+  }
+  const form = options.to ?? (spec.file.name.endsWith(".json") ? "json" : "se");
+  return form === "json" ? formatJson(tree) : format(tree);
+}
+
+/** Replaces the file in one step; a failure leaves the old one. */
+function replaceFile(session: Session, spec: SpecArgument, path: string, text: string): void {
+  const part = `${path}.${process.pid}.part`;
+  try {
+    writeFileSync(part, text);
+    renameSync(part, path);
+  } catch (error) {
+    session.usage(messages.SE522.failed({ path: spec.shown, reason: systemReason(error) }));
+  }
+}
+
+export const fmtCommand: Register = (program, host) => {
+  program
+    .command("fmt")
+    .description("rewrite specs in canonical form")
+    .argument("<file...>", "spec files, or - for standard input")
+    .option("--check", "write nothing; exit 1 when a file would change")
+    .addOption(new Option("--to FORM", "print the other form on stdout").choices(["se", "json"]))
+    .option("--pin", "write the number of matches into every edit as `expect`")
+    .option("-n, --dry-run", "print the result instead of writing it")
+    .option("--stdin-name NAME", "what to call standard input; .json chooses the form")
+    .addHelpText("after", "\nExamples:\n  sec fmt net.se\n  sec fmt net.se --to json > net.json\n  sec fmt nets/*.se --check")
+    .action(
+      action<[readonly string[]], FmtOptions>(host, (session, options, files) => {
+        const changed: string[] = [];
+        for (const file of files) {
+          const spec = readSpecArgument(session, file, options.stdinName);
+          if (!spec) continue;
+          const text = formatted(session, spec, options);
+          if (text === undefined) continue;
+          if (options.to !== undefined || options.dryRun || spec.path === undefined) {
+            session.out(text);
+            continue;
+          }
+          if (readFileSync(spec.path, "utf8") === text) continue;
+          changed.push(spec.shown);
+          if (!options.check) replaceFile(session, spec, spec.path, text);
+        }
+        if (session.options.json && options.to === undefined && !session.failed) session.json({ changed });
+        else for (const name of changed) session.note(options.check ? `${name} is not in canonical form; sec fmt ${name}` : `formatted ${name}`);
+        return options.check && changed.length > 0 ? EXIT.errors : EXIT.ok;
+      }),
+    );
+};

@@ -1,0 +1,36 @@
+/** `sec ls FILE [SELECTOR]`: places of a net, or what a selector matches. */
+import { listPlaces, parseSelectorText, shapeText } from "../../compiler/index.ts";
+import { action, type Register } from "../command.ts";
+import { loadOneNet } from "../frontend.ts";
+import { type NetOptions, withNet } from "../options.ts";
+import { table } from "../report.ts";
+import { EXIT } from "../session.ts";
+
+export const lsCommand: Register = (program, host) => {
+  withNet(program.command("ls"))
+    .description("places of a net, or what a selector matches")
+    .argument("<file>", "spec file, FILE#NET, or a shipped net")
+    .argument("[selector]", "as in insert ... after SELECTOR")
+    .addHelpText("after", '\nExamples:\n  sec ls resnet50\n  sec ls resnet50 "@residual.main"\n  sec ls net.se "@conv[kernel=3]" --json')
+    .action(
+      action<[string, string | undefined], NetOptions>(host, (session, options, file, selector) => {
+        const net = loadOneNet(session, file, "ls", options);
+        if (!net) return undefined;
+        const parsed = selector === undefined ? undefined : parseSelectorText(selector, session.diagnostics);
+        if (session.failed) return undefined;
+        const places = listPlaces(net.tree, parsed, session.diagnostics);
+        if (session.failed || !places) return undefined;
+        if (session.options.json) {
+          session.json({
+            net: net.name,
+            ...(selector === undefined ? {} : { selector }),
+            places: places.map(({ path, kind, type, shape }) => ({ path, kind, type, shape })),
+          });
+          return EXIT.ok;
+        }
+        session.out(table(places.map((p) => [p.path, p.type === "" ? p.kind : p.type, shapeText(p.shape), p.contents])));
+        session.out(`${places.length} place${places.length === 1 ? "" : "s"}`);
+        return EXIT.ok;
+      }),
+    );
+};

@@ -1,0 +1,121 @@
+/** Turns FILE arguments into source texts: a path, `-`, `FILE#NET`, or the bare name of a shipped net (cli.md section 1). */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
+import { nearest } from "../compiler/diagnostics/suggest.ts";
+import type { Host, ReadResult } from "../compiler/host.ts";
+import { LIMITS } from "../compiler/limits.ts";
+import { type SourceFile, sourceFile } from "../compiler/source.ts";
+import { shippedNets } from "./package-root.ts";
+import type { Session } from "./session.ts";
+
+export interface SpecArgument {
+  readonly file: SourceFile;
+  /** Absolute path; undefined for stdin. */
+  readonly path: string | undefined;
+  /** The net that was named by `FILE#NET` or by a bare shipped name. */
+  readonly net: string | undefined;
+  /** What commands printed in messages use for the file. */
+  readonly shown: string;
+}
+
+const SHIPPED = "sec/";
+
+function decode(bytes: Uint8Array): ReadResult {
+  try {
+    return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { ok: false, reason: "it is not valid UTF-8" };
+  }
+}
+
+export function readTextFile(absolute: string): ReadResult {
+  try {
+    const stat = statSync(absolute);
+    if (stat.isDirectory()) return { ok: false, reason: "it is a folder" };
+    if (stat.size > LIMITS.fileBytes) {
+      return { ok: false, reason: `it has ${stat.size.toLocaleString("en-US")} bytes; the limit is ${LIMITS.fileBytes / 1024 / 1024} MiB` };
+    }
+    return decode(readFileSync(absolute));
+  } catch (error) {
+    return { ok: false, reason: systemReason(error) };
+  }
+}
+
+/** The system's word for a failed file operation, for people. */
+export function systemReason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case "ENOENT":
+      return "there is no such file";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied";
+    case "EROFS":
+      return "the file system is read-only";
+    case "ENOSPC":
+      return "no space is left on the device";
+    case "ENOTDIR":
+      return "a part of the path is a file, not a folder";
+    case "EISDIR":
+      return "it is a folder";
+    default:
+      return code ?? String(error);
+  }
+}
+
+/** Answers `use` from the file system; paths arrive as the user's own, relative to the working directory. */
+export function fileHost(session: Session): Host {
+  const nets = shippedNets();
+  return {
+    readText(name) {
+      if (name.startsWith(SHIPPED)) {
+        const bare = name.slice(SHIPPED.length);
+        const direct = path.join(nets.folder, bare);
+        if (existsSync(direct)) return readTextFile(direct);
+        // a net's own name works as well as its family's file
+        const byNet = nets.fileOf.get(bare.replace(/\.se$/, ""));
+        return byNet ? readTextFile(byNet) : { ok: false, reason: "no such net ships with sec" };
+      }
+      const inShipped = path.isAbsolute(name) && name.startsWith(nets.folder);
+      return readTextFile(inShipped ? name : path.resolve(session.options.directory, name));
+    },
+  };
+}
+
+/** Reads one FILE argument; a problem is reported as wrong usage. */
+export function readSpecArgument(session: Session, argument: string, stdinName = "stdin.se"): SpecArgument | undefined {
+  if (argument === "-") {
+    const text = decode(session.io.stdin());
+    if (!text.ok) {
+      session.usage(messages.SE009.file({ file: stdinName, reason: text.reason }));
+      return undefined;
+    }
+    return { file: sourceFile(stdinName, text.text), path: undefined, net: undefined, shown: "-" };
+  }
+  const hash = argument.lastIndexOf("#");
+  const [name, net] = hash > 0 ? [argument.slice(0, hash), argument.slice(hash + 1)] : [argument, undefined];
+  const absolute = path.resolve(session.options.directory, name);
+  if (!existsSync(absolute) && /^[A-Za-z_]\w*$/.test(name)) {
+    const nets = shippedNets();
+    const shipped = nets.fileOf.get(name);
+    if (shipped === undefined) {
+      const near = nearest(name, [...nets.fileOf.keys()]);
+      session.usage(messages.SE521.file({ name }), undefined, near ? { help: `did you mean \`${near}\`?` } : {});
+      return undefined;
+    }
+    const text = readTextFile(shipped);
+    if (!text.ok) {
+      session.usage(messages.SE009.file({ file: name, reason: text.reason }));
+      return undefined;
+    }
+    return { file: sourceFile(`${SHIPPED}${path.basename(shipped)}`, text.text), path: shipped, net: net ?? name, shown: name };
+  }
+  const text = readTextFile(absolute);
+  const shown = name.split(path.sep).join("/");
+  if (!text.ok) {
+    session.usage(messages.SE009.file({ file: shown, reason: text.reason }));
+    return undefined;
+  }
+  return { file: sourceFile(shown, text.text), path: absolute, net, shown };
+}

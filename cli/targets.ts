@@ -1,0 +1,41 @@
+/** Resolves --target and --set to backends with checked options. */
+import { emitTarget, type EmitTargetRequest } from "../backends/emit.ts";
+import { type Backend, builtInBackends, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
+import type { Config } from "./config.ts";
+import type { TargetOptions } from "./options.ts";
+import { loadInstalledBackend } from "./packages.ts";
+import type { Session } from "./session.ts";
+
+export interface ChosenTarget {
+  readonly backend: Backend;
+  /** Checked against the backend's schema. */
+  readonly options: unknown;
+}
+
+/** Undefined after a reported problem. */
+export async function chooseTargets(
+  session: Session,
+  options: TargetOptions,
+  config: Config,
+  fallback: readonly string[],
+): Promise<readonly ChosenTarget[] | undefined> {
+  const wanted = options.target ?? config.targets ?? fallback;
+  const names = [...new Set(wanted.flatMap((n) => (n === "all" ? builtInBackends().map((b) => b.name) : [n])))];
+  const chosen: ChosenTarget[] = [];
+  const usage = { report: session.usage };
+  for (const name of names) {
+    const backend = await resolveBackend(name, (pkg) => loadInstalledBackend(session, pkg), usage, config.backends ?? []);
+    if (!backend) continue;
+    const values: Record<string, unknown> = { ...config.set?.[name] };
+    for (const [key, value] of options.set ?? []) if (key.startsWith(`${name}.`)) values[key.slice(name.length + 1)] = value;
+    const parsed = parseBackendOptions(backend, values, usage);
+    if (parsed !== undefined) chosen.push({ backend, options: parsed });
+  }
+  for (const [key] of options.set ?? []) {
+    const target = key.split(".")[0] as string;
+    if (!names.includes(target)) await resolveBackend(target, (pkg) => loadInstalledBackend(session, pkg), usage, config.backends ?? []);
+  }
+  return session.failed ? undefined : chosen;
+}
+
+export { emitTarget, type EmitTargetRequest };

@@ -1,0 +1,103 @@
+/**
+ * Writes outputs so that a failure or Ctrl-C leaves no half-written file: everything goes to temporary files beside its target first,
+ * then all are renamed. Files that sec did not write are left alone unless --force.
+ */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import path from "node:path";
+import { type Artifact, WRITTEN_BY } from "../backends/backend.ts";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
+import type { Session } from "./session.ts";
+import { systemReason } from "./spec-files.ts";
+
+/** Weights files start with this (architecture.md section 8.3). */
+const WEIGHTS_MAGIC = "SECW";
+const HEAD_BYTES = 512;
+
+/** Whether an existing file carries sec's mark in its first bytes. */
+function isOurs(file: string): boolean {
+  const descriptor = openSync(file, "r");
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const n = readSync(descriptor, head, 0, HEAD_BYTES, 0);
+    const text = head.toString("latin1", 0, n);
+    return n === 0 || text.startsWith(WEIGHTS_MAGIC) || text.includes(WRITTEN_BY);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const bytesOf = (a: Artifact): Uint8Array => (typeof a.contents === "string" ? Buffer.from(a.contents, "utf8") : a.contents);
+
+/** Paths (relative to `folder`) whose contents on disk differ from the artifacts or are missing. */
+export function staleFiles(folder: string, artifacts: readonly Artifact[]): string[] {
+  return artifacts
+    .filter((a) => {
+      const file = path.join(folder, a.path);
+      if (!existsSync(file)) return true;
+      return Buffer.compare(readFileSync(file), bytesOf(a)) !== 0;
+    })
+    .map((a) => a.path);
+}
+
+/** Files of an earlier, larger output in the subfolders the artifacts use (kernels/): ours, and no longer written. */
+function leftovers(folder: string, artifacts: readonly Artifact[]): string[] {
+  const kept = new Set(artifacts.map((a) => path.join(folder, a.path)));
+  const subfolders = new Set(artifacts.map((a) => path.dirname(a.path)).filter((d) => d !== "."));
+  return [...subfolders].flatMap((d) => {
+    const full = path.join(folder, d);
+    if (!existsSync(full) || !statSync(full).isDirectory()) return [];
+    return readdirSync(full)
+      .map((f) => path.join(full, f))
+      .filter((f) => !kept.has(f) && statSync(f).isFile() && isOurs(f));
+  });
+}
+
+export interface WriteOptions {
+  readonly force: boolean;
+  /** How the folder is called in messages. */
+  readonly shown: string;
+}
+
+/** Writes all artifacts into `folder` or none of them. Returns false after reporting why not. */
+export function writeArtifacts(session: Session, folder: string, artifacts: readonly Artifact[], options: WriteOptions): boolean {
+  const temporary: [from: string, to: string][] = [];
+  const undo = (): void => {
+    for (const [from] of temporary) rmSync(from, { force: true });
+  };
+  let current = options.shown;
+  try {
+    for (const a of artifacts) {
+      const file = path.join(folder, a.path);
+      current = `${options.shown}/${a.path}`;
+      if (!options.force && existsSync(file)) {
+        if (!statSync(file).isFile() || !isOurs(file)) {
+          session.usage(messages.SE522.foreign({ path: current }));
+          undo();
+          return false;
+        }
+      }
+    }
+    for (const a of artifacts) {
+      const file = path.join(folder, a.path);
+      current = `${options.shown}/${a.path}`;
+      mkdirSync(path.dirname(file), { recursive: true });
+      const part = `${file}.${process.pid}.part`;
+      temporary.push([part, file]);
+      const descriptor = openSync(part, "w");
+      try {
+        const bytes = bytesOf(a);
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
+        if (a.path.endsWith(".weights")) fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    }
+    for (const [from, to] of temporary) renameSync(from, to);
+    for (const file of leftovers(folder, artifacts)) rmSync(file);
+    return true;
+  } catch (error) {
+    undo();
+    session.usage(messages.SE522.failed({ path: current, reason: systemReason(error) }));
+    return false;
+  }
+}
