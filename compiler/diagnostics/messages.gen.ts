@@ -4,22 +4,143 @@ import type { Message } from "./diagnostic.ts";
 type P = string | number;
 
 export const messages = {
+  SE009: {
+    file: (p: { file: P; reason: P }): Message => ({ code: "SE009", severity: "error", title: `cannot read \`${p.file}\`: ${p.reason}`, notes: [] }),
+  },
+  SE201: {
+    merge: (p: { layer: P; first: P; second: P }): Message => ({ code: "SE201", severity: "error", title: `the branches of \`${p.layer}\` differ: ${p.first} and ${p.second}`, notes: [], help: "give both branches the same stride, and channels that are equal or 1" }),
+    concat: (p: { axis: P; first: P; second: P }): Message => ({ code: "SE201", severity: "error", title: `the branches of \`concat\` differ in another axis than "${p.axis}": ${p.first} and ${p.second}`, notes: [], help: `only the sizes along "${p.axis}" may differ` }),
+  },
   SE203: {
     channels: (p: { groups: P; channels: P; divisors: P; out: P }): Message => ({ code: "SE203", severity: "error", title: `groups=${p.groups} does not divide ${p.channels} input channels`, notes: [], help: `use one of ${p.divisors}, which divide both ${p.channels} and ${p.out}` }),
     out: (p: { groups: P; out: P; divisors: P; channels: P }): Message => ({ code: "SE203", severity: "error", title: `groups=${p.groups} does not divide the ${p.out} output channels`, notes: [], help: `use one of ${p.divisors}, which divide both ${p.channels} and ${p.out}` }),
+    split: (p: { layer: P; channels: P; parts: P; divisors: P }): Message => ({ code: "SE203", severity: "error", title: `\`${p.layer}\` cuts ${p.channels} channels into ${p.parts} equal runs, and ${p.parts} does not divide ${p.channels}`, notes: [], help: `the divisors of ${p.channels} are ${p.divisors}` }),
+    overhw: (p: { parts: P }): Message => ({ code: "SE203", severity: "error", title: `softmax(parts=${p.parts}) is across the channels and cannot be combined with over="hw"`, notes: [], help: "leave `parts` out, or take over=\"c\"" }),
   },
   SE205: {
     map: (p: { layer: P; shape: P }): Message => ({ code: "SE205", severity: "error", title: `\`${p.layer}\` needs a feature map [N, C, H, W]; here the value is ${p.shape}`, notes: [], help: "move it before `flatten`" }),
     vector: (p: { layer: P; shape: P }): Message => ({ code: "SE205", severity: "error", title: `\`${p.layer}\` needs [N, F]; here the value is ${p.shape}`, notes: [], help: "add `gap flatten` before it" }),
+    pixel: (p: { layer: P; shape: P }): Message => ({ code: "SE205", severity: "error", title: `\`${p.layer}\` needs one value per channel [N, C, 1, 1]; here the value is ${p.shape}`, notes: [], help: "add `gap` before it" }),
   },
   SE206: {
     window: (p: { size: P; kernel: P }): Message => ({ code: "SE206", severity: "error", title: `nothing is left of ${p.size} after kernel ${p.kernel}`, notes: [], help: "add padding, or take a smaller kernel" }),
+    padding: (p: { kernel: P; size: P }): Message => ({ code: "SE206", severity: "error", title: `a window of kernel ${p.kernel} over ${p.size} would hold nothing but padding`, notes: [], help: "make `pad` smaller than the window" }),
+    slice: (p: { start: P; stop: P; size: P; axis: P }): Message => ({ code: "SE206", severity: "error", title: `slice ${p.start}..${p.stop} of ${p.size} ${p.axis}`, notes: [], help: `\`start\` counts from 0 and \`stop\` is the first one left out: 0 <= start < stop <= ${p.size}` }),
+    reshape: (p: { shape: P; count: P; dims: P; wanted: P }): Message => ({ code: "SE206", severity: "error", title: `reshape of ${p.shape}, ${p.count} values per image, into ${p.dims}, which are ${p.wanted}`, notes: [], help: "keep the number of values; the batch is not written" }),
+    rank: (p: { dims: P }): Message => ({ code: "SE206", severity: "error", title: `reshape into ${p.dims}: a value is [N, C, H, W] or [N, F]`, notes: [], help: "write one size or three, without the batch" }),
+    divide: (p: { layer: P; target: P; size: P }): Message => ({ code: "SE206", severity: "error", title: `\`${p.layer}\` to ${p.target}: ${p.target} does not divide ${p.size}`, notes: [], help: "take a divisor of both sides, or a pool with its own kernel and stride" }),
+    shuffle: (p: { layer: P; factor: P; shape: P; height: P; width: P }): Message => ({ code: "SE206", severity: "error", title: `\`${p.layer}\` by ${p.factor} does not fit ${p.shape}: ${p.factor} does not divide ${p.height} and ${p.width}`, notes: [], help: "crop or pad the map first" }),
+    resize: (): Message => ({ code: "SE206", severity: "error", title: "`upsample` needs exactly one of `scale` and `size`", notes: [], help: "write scale=2, or size=[56, 56]" }),
+    reflect: (p: { amount: P; size: P }): Message => ({ code: "SE206", severity: "error", title: `pad ${p.amount} cannot reflect a side of ${p.size}`, notes: [], help: "a reflected side must be longer than its padding; mode=\"edge\" has no such limit" }),
+    even: (p: { layer: P; kernel: P }): Message => ({ code: "SE206", severity: "error", title: `\`${p.layer}\` with kernel ${p.kernel} has no middle`, notes: [], help: "take an odd kernel" }),
+  },
+  SE301: {
+    nothing: (p: { selector: P; net: P }): Message => ({ code: "SE301", severity: "error", title: `\`${p.selector}\` matches nothing in ${p.net}`, notes: [] }),
+    excluded: (p: { selector: P; net: P; count: P }): Message => ({ code: "SE301", severity: "error", title: `nothing is left of \`${p.selector}\` in ${p.net}`, notes: [`it matches ${p.count}, and \`except\` drops all of them`], help: "drop the `except` clause, or the edit" }),
+  },
+  SE302: {
+    count: (p: { expected: P; found: P; net: P; selector: P }): Message => ({ code: "SE302", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [], help: `\`sec ls ${p.net} "${p.selector}"\` lists them; write \`expect ${p.found}\` if that is meant` }),
+  },
+  SE303: {
+    nothing: (p: { selector: P; net: P }): Message => ({ code: "SE303", severity: "error", title: `\`except ${p.selector}\` excludes nothing`, notes: [`it matches nothing in ${p.net}`] }),
+    elsewhere: (p: { selector: P; count: P; edit: P }): Message => ({ code: "SE303", severity: "error", title: `\`except ${p.selector}\` excludes nothing`, notes: [`it matches ${p.count}, but no match of \`${p.edit}\` is one of them or lies inside one`], help: "remove the `except` clause" }),
+  },
+  SE304: {
+    shape: (p: { call: P; given: P; result: P; place: P }): Message => ({ code: "SE304", severity: "error", title: `the inserted \`${p.call}\` turns ${p.given} into ${p.result}`, notes: [`at ${p.place}`], help: "use `replace` to change shapes" }),
+  },
+  SE305: {
+    removed: (p: { place: P; user: P; line: P }): Message => ({ code: "SE305", severity: "error", title: `\`${p.place}\` is used by \`${p.user}\` (line ${p.line}) and cannot be removed`, notes: [], help: "edit the layers inside it, or insert after it" }),
+    replaced: (p: { place: P; user: P; line: P }): Message => ({ code: "SE305", severity: "error", title: `\`${p.place}\` is used by \`${p.user}\` (line ${p.line}) and cannot be replaced`, notes: [], help: "edit the layers inside it, or insert after it" }),
+    set: (p: { place: P; user: P; line: P }): Message => ({ code: "SE305", severity: "error", title: `\`${p.place}\` has a part that \`${p.user}\` (line ${p.line}) uses, so it cannot be expanded anew`, notes: [], help: "`set` the layers inside it instead" }),
+  },
+  SE306: {
+    inside: (p: { type: P; selector: P; place: P; instead: P; place_word: P }): Message => ({ code: "SE306", severity: "error", title: `a \`${p.type}\` has no inside`, notes: [`\`${p.selector}\` matches ${p.place}`], help: `\`${p.instead}\` instead of \`${p.place_word}\`` }),
+    merge: (p: { type: P; selector: P; place: P; instead: P; place_word: P; branch: P }): Message => ({ code: "SE306", severity: "error", title: `a \`${p.type}\` has no inside of its own, only its branches`, notes: [`\`${p.selector}\` matches ${p.place}`], help: `\`${p.instead}\` instead of \`${p.place_word}\`, or a branch such as \`${p.branch}\`` }),
+  },
+  SE307: {
+    removed: (p: { selector: P; place: P }): Message => ({ code: "SE307", severity: "error", title: "a branch cannot be removed", notes: [`\`${p.selector}\` matches ${p.place}`], help: `select its layers: \`${p.selector}.*\`` }),
+    replaced: (p: { selector: P; place: P }): Message => ({ code: "SE307", severity: "error", title: "a branch cannot be replaced", notes: [`\`${p.selector}\` matches ${p.place}`], help: `select its layers: \`${p.selector}.*\`` }),
+    set: (p: { selector: P; place: P }): Message => ({ code: "SE307", severity: "error", title: "a branch cannot be set", notes: [`\`${p.selector}\` matches ${p.place}`], help: `select its layers: \`${p.selector}.*\`` }),
+    without: (p: { kind: P; selector: P; place: P }): Message => ({ code: "SE307", severity: "error", title: `a ${p.kind} has no arguments that could be set`, notes: [`\`${p.selector}\` matches ${p.place}`], help: "select the layers inside it" }),
+  },
+  SE308: {
+    key: (p: { candidate: P; key: P }): Message => ({ code: "SE308", severity: "error", title: `no \`${p.candidate}\` has an argument or size called \`${p.key}\``, notes: [] }),
+  },
+  SE309: {
+    undo: (p: { line: P; place: P }): Message => ({ code: "SE309", severity: "error", title: `\`set\` would undo the edit in line ${p.line}`, notes: [`that edit changed something inside ${p.place}`], help: "exchange the two edits" }),
+  },
+  SE310: {
+    positional: (p: { name: P; value: P }): Message => ({ code: "SE310", severity: "error", title: "`set` takes its arguments by name", notes: [], help: `name it: \`${p.name}=${p.value}\`` }),
+    unnamed: (): Message => ({ code: "SE310", severity: "error", title: "`set` takes its arguments by name", notes: [], help: "write the argument's name before the value" }),
+  },
+  SE311: {
+    edit: (p: { edit: P }): Message => ({ code: "SE311", severity: "error", title: `\`init\` does not belong to \`${p.edit}\``, notes: [`\`${p.edit}\` makes no new layers`], help: "remove the clause" }),
+    replace: (): Message => ({ code: "SE311", severity: "error", title: "`init preserve` does not belong to `replace`", notes: ["a replaced layer computed something that the new one does not know"], help: "`init default` or `init paper`" }),
+    policy: (p: { name: P }): Message => ({ code: "SE311", severity: "error", title: `there is no init policy called \`${p.name}\``, notes: ["the policies are default, paper and preserve"] }),
+  },
+  SE312: {
+    removed: (p: { selector: P; place: P; count: P }): Message => ({ code: "SE312", severity: "error", title: `\`remove ${p.selector}\` matches ${p.place} and ${p.count} inside it`, notes: [], help: `\`remove ${p.place}\` if all of it is meant, else a selector that stops earlier` }),
+    replaced: (p: { selector: P; place: P; count: P }): Message => ({ code: "SE312", severity: "error", title: `\`replace ${p.selector}\` matches ${p.place} and ${p.count} inside it`, notes: [], help: "a selector that matches only one level" }),
+  },
+  SE403: {
+    one: (): Message => ({ code: "SE403", severity: "warning", title: "1 block inserted into loaded weights changes the function (its gate starts at 0.5)", notes: [], help: "add `init preserve` to the edit" }),
+    many: (p: { count: P }): Message => ({ code: "SE403", severity: "warning", title: `${p.count} blocks inserted into loaded weights change the function (gates start at 0.5)`, notes: [], help: "add `init preserve` to the edit" }),
+  },
+  SE404: {
+    one: (p: { place: P; reason: P }): Message => ({ code: "SE404", severity: "error", title: `cannot preserve the function at ${p.place}: ${p.reason}`, notes: [] }),
+    many: (p: { count: P; total: P }): Message => ({ code: "SE404", severity: "error", title: `cannot preserve the function at ${p.count} of ${p.total} places`, notes: [] }),
+  },
+  SE520: {
+    command: (p: { name: P }): Message => ({ code: "SE520", severity: "error", title: `there is no command called \`${p.name}\``, notes: [], help: "`sec help` lists the commands" }),
+    option: (p: { problem: P; command: P }): Message => ({ code: "SE520", severity: "error", title: `${p.problem}`, notes: [], help: `\`sec help ${p.command}\` lists the options` }),
+    value: (p: { option: P; want: P; given: P }): Message => ({ code: "SE520", severity: "error", title: `${p.option} wants ${p.want}, got \`${p.given}\``, notes: [] }),
+  },
+  SE521: {
+    choose: (p: { file: P; count: P; command: P; first: P; names: P }): Message => ({ code: "SE521", severity: "error", title: `\`${p.file}\` declares ${p.count} nets; this command works on one`, notes: [], help: `name one, as in \`sec ${p.command} ${p.file}#${p.first}\`; there are ${p.names}` }),
+    none: (p: { file: P }): Message => ({ code: "SE521", severity: "error", title: `\`${p.file}\` declares no net that can be made without arguments`, notes: [], help: "declare one: `net NAME {{ ... }}`" }),
+    unknown: (p: { name: P; file: P; names: P }): Message => ({ code: "SE521", severity: "error", title: `there is no net called \`${p.name}\` in \`${p.file}\``, notes: [], help: `the nets there are ${p.names}` }),
+    file: (p: { name: P }): Message => ({ code: "SE521", severity: "error", title: `there is neither a file nor a shipped net called \`${p.name}\``, notes: [] }),
+  },
+  SE522: {
+    failed: (p: { path: P; reason: P }): Message => ({ code: "SE522", severity: "error", title: `cannot write \`${p.path}\`: ${p.reason}`, notes: [] }),
+    foreign: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` was not written by sec`, notes: [], help: "choose another --out-dir, or --force to overwrite it" }),
+    folder: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` is a file, not a folder`, notes: [], help: "choose another --out-dir" }),
+  },
+  SE523: {
+    invalid: (p: { file: P; problem: P }): Message => ({ code: "SE523", severity: "error", title: `\`${p.file}\`: ${p.problem}`, notes: [] }),
+  },
+  SE524: {
+    unknown: (p: { net: P; name: P; names: P }): Message => ({ code: "SE524", severity: "error", title: `the net \`${p.net}\` has no input called \`${p.name}\``, notes: [], help: `the inputs are ${p.names}` }),
+    shape: (p: { file: P; have: P; name: P; want: P }): Message => ({ code: "SE524", severity: "error", title: `\`${p.file}\` has the shape ${p.have}; the input \`${p.name}\` wants ${p.want}`, notes: [] }),
+    kind: (p: { file: P; reason: P }): Message => ({ code: "SE524", severity: "error", title: `\`${p.file}\` is not an input that can be read: ${p.reason}`, notes: [], help: ".npy, .npz, .json, .png and .jpg are read; `random` makes values from --seed" }),
+    picture: (p: { name: P; want: P }): Message => ({ code: "SE524", severity: "error", title: `a picture has 1 or 3 channels; the input \`${p.name}\` wants ${p.want}`, notes: [] }),
   },
 } as const;
 
 /** For `sec explain`: what each code means. */
 export const explanations: Readonly<Record<string, { readonly summary: string; readonly text: string }>> = {
+  SE009: { summary: "a file that cannot be read", text: "The file is missing, is a folder, is not valid UTF-8, or lies where specs may not reach (absolute paths and URLs in `use`)." },
+  SE201: { summary: "branches that do not fit together", text: "`residual` adds values of equal shapes. `add` and `mul` want the same rank and, on every axis, equal sizes or 1. `concat` wants all axes but its own equal.\n\nWrong:\n```se\nresidual { main { conv(128, 3, stride=2)  bn }  shortcut {} }\n```\nRight:\n```se\nresidual { main { conv(128, 3, stride=2)  bn }  shortcut { conv(128, 1, stride=2)  bn } }\n```" },
   SE203: { summary: "groups that do not divide the channels", text: "A grouped convolution cuts its input and its output channels into equal runs, so `groups` must divide both numbers.\n\nWrong:\n```se\nconv(128, 3, groups=64)   # 96 channels arrive\n```\nRight:\n```se\nconv(128, 3, groups=32)\n```" },
   SE205: { summary: "a value of the wrong rank", text: "Most layers want a feature map [N, C, H, W]; `linear` wants a vector [N, F]." },
   SE206: { summary: "nothing is left of the map, or the sizes do not fit", text: "A window larger than the padded map, a slice past the end, a reshape to another count." },
+  SE301: { summary: "a selector that matches nothing", text: "An edit whose selector matches nothing is never a silent no-op: the net was renamed, or the selector has a typing mistake.\n`sec ls FILE` prints every place of a net; `sec ls FILE \"SELECTOR\"` what a selector matches.\n\nWrong:\n```se\nnet a from resnet50 { insert se as se  after @residual.mian }\n```\nRight:\n```se\nnet a from resnet50 { insert se as se  after @residual.main }\n```" },
+  SE302: { summary: "another number of matches than expected", text: "`expect n` is the number of places an edit applies to, after `except`. It catches a base net that changed and a selector that\nreaches further than meant. `sec fmt --pin` writes the number.\n\nWrong:\n```se\nnet a from resnet50 { insert se as se  after @residual.main  except layer4  expect 16 }\n```\nRight:\n```se\nnet a from resnet50 { insert se as se  after @residual.main  except layer4  expect 13 }\n```" },
+  SE303: { summary: "an `except` that excludes nothing", text: "`except S` drops the matches that `S` matches and those that lie inside something `S` matches. One that drops nothing is a\ntyping mistake, or left over from an earlier form of the net.\n\nWrong:\n```se\nnet a from resnet50 { insert se as se  after @residual.main  except layer5 }\n```\nRight:\n```se\nnet a from resnet50 { insert se as se  after @residual.main  except layer4 }\n```" },
+  SE304: { summary: "an inserted call that changes the shape", text: "Everything after an insertion was made for the shape that stood there, so an inserted call must return the shape it gets.\n`replace` may change shapes.\n\nWrong:\n```se\nnet a from resnet50 { insert conv(64, 1) as squeeze  after @residual.main }\n```\nRight:\n```se\nnet a from resnet50 { insert conv(256, 1) as mix  after layer1.*.@residual.main }\n```" },
+  SE305: { summary: "something that is named elsewhere cannot be removed or replaced", text: "A `from` and a `shared` name an earlier layer. Taking that layer away would leave them without a value or without weights.\n\nWrong:\n```se\nnet a from unet { remove enc1 }   # `from enc1` reads it\n```\nRight:\n```se\nnet a from unet { replace enc1.conv1 with conv(32, 5) }\n```" },
+  SE306: { summary: "a layer has no inside", text: "`at start of` and `at end of` put a layer inside a block, a group, a net or a merge's branch. A built-in layer has no inside.\n\nWrong:\n```se\nnet a from resnet50 { insert se as \"{}_se\"  at end of @conv[kernel=3] }\n```\nRight:\n```se\nnet a from resnet50 { insert se as \"{}_se\"  after @conv[kernel=3] }\n```" },
+  SE307: { summary: "a branch cannot be replaced, removed or set", text: "A branch is a way between a fork and a merge, not a layer. Select what is in it, or insert at its ends.\n\nWrong:\n```se\nnet a from resnet50 { remove @residual.shortcut }\n```\nRight:\n```se\nnet a from resnet50 { remove @residual.shortcut.* }\n```" },
+  SE308: { summary: "a predicate on something that no candidate has", text: "`[kernel=3]` compares an argument of the layer, or a size: `c h w` of its result, `in.c in.h in.w` of what it reads.\nA place without that argument does not match; when no place has it at all, the word is wrong.\n\nWrong:\n```se\nnet a from resnet50 { insert se as \"{}_se\"  after @conv[kernal=3] }\n```\nRight:\n```se\nnet a from resnet50 { insert se as \"{}_se\"  after @conv[kernel=3] }\n```" },
+  SE309: { summary: "`set` would undo an earlier edit", text: "`set` on a block or a net expands it anew with its other arguments. What an earlier edit changed inside it would be lost.\n\nWrong:\n```se\nnet a from resnet50 {\n  insert se as se        after @residual.main\n  set layer1.1(width=32)\n}\n```\nRight:\n```se\nnet a from resnet50 {\n  set layer1.1(width=32)\n  insert se as se        after @residual.main\n}\n```" },
+  SE310: { summary: "a positional argument in `set`", text: "`set` changes some arguments and keeps the others, so each one is given by name.\n\nWrong:\n```se\nnet a from resnet50 { set fc(10) }\n```\nRight:\n```se\nnet a from resnet50 { set fc(out=10) }\n```" },
+  SE311: { summary: "an `init` that does not belong there", text: "`init` says how new weights start: `default`, `paper` or `preserve`. Only `insert` and `replace` make new layers, and only an\ninsertion can keep the function of the net.\n\nWrong:\n```se\nnet a from resnet50 { remove fc  init paper }\n```\nRight:\n```se\nnet a from resnet50 { replace fc with linear(10)  init paper }\n```" },
+  SE312: { summary: "a match inside another match", text: "`replace` and `remove` take each match as a whole, so no match may lie inside another one.\n\nWrong:\n```se\nnet a from resnet50 { remove layer4.** }\n```\nRight:\n```se\nnet a from resnet50 { remove layer4 }\n```" },
+  SE403: { summary: "inserted blocks change the function of loaded weights", text: "The weight file is one of the net before the insertion. The inserted gates start at about 0.5, so the net computes something\nelse until it is trained. `init preserve` starts them so that nothing changes, bit for bit, and they still learn.\n\nWrong:\n```se\nnet a from resnet50 { insert se as se  after @residual.main }\n```\nRight:\n```se\nnet a from resnet50 { insert se as se  after @residual.main  init preserve }\n```" },
+  SE404: { summary: "`init preserve` cannot keep the function", text: "`init preserve` promises that the net computes, bit for bit, what it computed before the insertion. It zeroes the last weighted\nlayers of the inserted block, shows that the block then multiplies its input by a power of two, and puts the inverse into a\nneighbouring layer. When any step cannot be proved at any place, nothing is applied.\n\nThe factor 1/k goes **backward** into the layer with a per-channel scale (`bn conv deconv linear affine ln gn`) that makes the\nvalue, or **forward** into the `conv`, `deconv` or `linear` that reads it; on the way only layers that commute with a positive\nfactor, and only values with one reader.\n\nWrong:\n```se\nnet a from resnet50 { insert se as se  at end of @bottleneck  init preserve }   # the next block reads the sum twice\n```\nRight:\n```se\nnet a from resnet50 { insert se as se  after @residual.main  init preserve }    # bn3 takes the factor 2\n```" },
+  SE520: { summary: "wrong usage of a command or an option", text: "The command line itself is wrong: an unknown command or option, a missing or surplus argument, a value of the wrong kind.\n`sec help` lists the commands, `sec help COMMAND` the options of one." },
+  SE521: { summary: "which net is meant", text: "A command that works on one net takes the only net that the file declares, or the one you name with `--net NAME` or `FILE#NAME`." },
+  SE522: { summary: "output that cannot be written", text: "Output is written to a temporary file in the same folder and renamed, so a failure leaves the old file as it was.\nFiles that `sec` did not write are left alone unless `--force` is given." },
+  SE523: { summary: "a configuration file that is not right", text: "`sec.config.json` (or the file given by --config) is checked against its schema; unknown keys are refused." },
+  SE524: { summary: "an input that does not fit the net", text: "`--input NAME=FILE` takes .npy, .npz, .json, .png, .jpg or the word `random`." },
 };

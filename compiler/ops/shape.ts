@@ -1,6 +1,8 @@
-/** Arithmetic of windows, padding and broadcasting that several op records share (language.md section 11). */
+/** Arithmetic of windows, padding and ranks that several op records share (language.md section 11). */
+import { messages } from "../diagnostics/messages.gen.ts";
 import type { Window } from "../ir/kernel.ts";
-import type { Dim, TensorType } from "../ir/type.ts";
+import { type Dim, numel, shapeText, type TensorType } from "../ir/type.ts";
+import type { Problem } from "./op.ts";
 
 export type Pair = readonly [number, number];
 /** Kernel, stride, dilation as a user may write them. */
@@ -18,6 +20,44 @@ export function spatial(t: TensorType): Pair {
   return [t.shape[2] as number, t.shape[3] as number];
 }
 export const batchOf = (t: TensorType): Dim => t.shape[0] ?? 1;
+
+/** Elements of one image: the shape without its batch. */
+export const perImage = (t: TensorType): number => numel(t.shape.slice(1));
+
+export const sizeText = (v: Size): string => (typeof v === "number" ? `${v}` : v.join("x"));
+
+/** SE205 unless the value is a feature map. */
+export function notMap(layer: string, t: TensorType): Problem | undefined {
+  return t.shape.length === 4 ? undefined : { problem: messages.SE205.map({ layer, shape: shapeText(t.shape) }) };
+}
+
+/** SE205 unless the value is [N, F]. */
+export function notVector(layer: string, t: TensorType): Problem | undefined {
+  return t.shape.length === 2 ? undefined : { problem: messages.SE205.vector({ layer, shape: shapeText(t.shape) }) };
+}
+
+/** "1, 2, 4": what divides every number given. */
+export function divisorsText(...of: readonly number[]): string {
+  const top = Math.min(...of);
+  const found: number[] = [];
+  for (let d = 1; d <= top; d++) if (of.every((n) => n % d === 0)) found.push(d);
+  return found.join(", ");
+}
+
+/** SE203 unless `parts` equal runs of channels exist. */
+export function notSplit(layer: string, t: TensorType, parts: number, arg: string): Problem | undefined {
+  const c = channels(t);
+  if (c % parts === 0) return undefined;
+  return { problem: messages.SE203.split({ layer, channels: c, parts, divisors: divisorsText(c) }), arg };
+}
+
+/** SE203 unless `groups` divides both numbers of channels. */
+export function wrongGroups(groups: number, inputs: number, out: number): Problem | undefined {
+  const p = { groups, channels: inputs, out, divisors: divisorsText(inputs, out) };
+  if (inputs % groups !== 0) return { problem: messages.SE203.channels(p), arg: "groups" };
+  if (out % groups !== 0) return { problem: messages.SE203.out(p), arg: "groups" };
+  return undefined;
+}
 
 /** Resolves a written padding for an input of size `hw`. "same" is TensorFlow's rule, the smaller half before. */
 export function resolvePad(pad: Pad, hw: Pair, kernel: Pair, stride: Pair, dilation: Pair): Pads {
@@ -40,6 +80,11 @@ export function resolvePad(pad: Pad, hw: Pair, kernel: Pair, stride: Pair, dilat
 /** Output length of one axis: floor((n + pads - reach) / stride) + 1; may be < 1, which the caller reports (SE206). */
 export function windowLength(n: number, before: number, after: number, kernel: number, stride: number, dilation: number): number {
   return Math.floor((n + before + after - (dilation * (kernel - 1) + 1)) / stride) + 1;
+}
+
+/** SE206: nothing is left of the map. */
+export function nothingLeft(hw: Pair, kernel: Size): Problem {
+  return { problem: messages.SE206.window({ size: sizeText(hw), kernel: sizeText(kernel) }), arg: "kernel" };
 }
 
 /** The geometry of a convolution whose output type is known. Batch must be bound. */
