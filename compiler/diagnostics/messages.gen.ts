@@ -4,8 +4,79 @@ import type { Message } from "./diagnostic.ts";
 type P = string | number;
 
 export const messages = {
+  SE001: {
+    edition: (p: { edition: P }): Message => ({ code: "SE001", severity: "error", title: `this file is \`se ${p.edition}\`, this compiler reads \`se 1\``, notes: [], help: "update `sec`, or write the file in edition 1" }),
+    missing: (): Message => ({ code: "SE001", severity: "error", title: "the file does not say which edition of the language it is written in", notes: [], help: "start the file with `se 1`" }),
+  },
+  SE002: {
+    character: (p: { character: P }): Message => ({ code: "SE002", severity: "error", title: `unexpected character \`${p.character}\``, notes: [], help: "remove it; anything else than a name may be written in double quotes" }),
+    letter: (p: { text: P }): Message => ({ code: "SE002", severity: "error", title: `\`${p.text}\` is no name: names consist of the letters a to z, digits and \`_\``, notes: [], help: `quote it where it is a label: \`"${p.text}"\`` }),
+    quotes: (p: { character: P }): Message => ({ code: "SE002", severity: "error", title: `unexpected character \`${p.character}\``, notes: [], help: "strings stand in double quotes: `\"relu\"`" }),
+    mark: (): Message => ({ code: "SE002", severity: "error", title: "the file begins with, or contains, a byte-order mark", notes: [], help: "save it as UTF-8 without a byte-order mark" }),
+    invisible: (p: { code: P }): Message => ({ code: "SE002", severity: "error", title: `unexpected invisible character U+${p.code}`, notes: [], help: "remove it" }),
+    open: (): Message => ({ code: "SE002", severity: "error", title: "the string is not closed", notes: [], help: "put a `\"` at its end, on the same line" }),
+    escape: (p: { escape: P }): Message => ({ code: "SE002", severity: "error", title: `unknown escape \`${p.escape}\` in a string`, notes: [], help: "write `\\\\` for a backslash; the others are `\\\"`, `\\n`, `\\t` and `\\uXXXX`" }),
+  },
+  SE003: {
+    expected: (p: { expected: P; found: P }): Message => ({ code: "SE003", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),
+    comma: (p: { left: P; right: P }): Message => ({ code: "SE003", severity: "error", title: `a comma is missing between ${p.left} and ${p.right}`, notes: [], help: `put a comma between ${p.left} and ${p.right}` }),
+    comment: (): Message => ({ code: "SE003", severity: "error", title: "`//` divides, and there is nothing to divide here", notes: [], help: "comments start with `#`" }),
+    quote: (p: { text: P }): Message => ({ code: "SE003", severity: "error", title: `\`${p.text}\` is neither a number nor a name`, notes: [], help: `quote it: \`"${p.text}"\`` }),
+    place: (): Message => ({ code: "SE003", severity: "error", title: "the `insert` does not say where", notes: [], help: "say where: before, after, at start of or at end of" }),
+    label: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: `the inserted \`${p.name}\` has no label`, notes: [], help: `name it: \`as ${p.name}\`; its weights will be called ...${p.name}.*` }),
+    branches: (p: { word: P; example: P }): Message => ({ code: "SE003", severity: "error", title: `the branches of \`${p.word}\` are missing`, notes: [], help: `put the branches in { }: \`${p.word} ${p.example}\`` }),
+    branch: (p: { found: P; example: P }): Message => ({ code: "SE003", severity: "error", title: `expected a branch, found ${p.found}`, notes: [], help: `a branch is a name and its layers in { }: \`${p.example}\`` }),
+    colon: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: "a branch has no colon after its name", notes: [], help: `write \`${p.name} { ... }\`` }),
+    unclosed: (): Message => ({ code: "SE003", severity: "error", title: "this `{` is never closed", notes: [], help: "add a `}` for it" }),
+    surplus: (): Message => ({ code: "SE003", severity: "error", title: "this `}` closes nothing", notes: [], help: "remove it, or look for a `{` that is missing before it" }),
+    edit: (p: { word: P }): Message => ({ code: "SE003", severity: "error", title: `\`${p.word}\` is an edit and stands outside the edits of a net`, notes: [], help: `edits stand in a derived net: \`net NAME from BASE { ${p.word} ... }\`` }),
+    statement: (p: { word: P }): Message => ({ code: "SE003", severity: "error", title: `\`${p.word}\` cannot stand among edits`, notes: [], help: "put layers in with `insert` or `replace`, or write them into the net that is derived from" }),
+    call: (p: { word: P; found: P }): Message => ({ code: "SE003", severity: "error", title: `\`${p.word}\` takes a layer or a block here, not ${p.found}`, notes: [], help: "make a block of it: `block NAME { ... }`, and name that" }),
+    chain: (): Message => ({ code: "SE003", severity: "error", title: "comparisons do not chain", notes: [], help: "join two comparisons: `a < b and b < c`" }),
+    not: (p: { operator: P }): Message => ({ code: "SE003", severity: "error", title: `\`not\` cannot stand behind \`${p.operator}\``, notes: [], help: "put it in parentheses: `(not ...)`" }),
+    power: (): Message => ({ code: "SE003", severity: "error", title: "there is no operator `**`", notes: [], help: "multiply, or compute the number beforehand" }),
+    mixed: (): Message => ({ code: "SE003", severity: "error", title: "names and types do not mix in one step of a selector", notes: [], help: "write two edits, or give every choice an `@`" }),
+    twice: (p: { word: P }): Message => ({ code: "SE003", severity: "error", title: `\`${p.word}\` is given twice`, notes: [], help: "keep one of them" }),
+    fraction: (p: { text: P }): Message => ({ code: "SE003", severity: "error", title: `${p.text} is no part of a name`, notes: [], help: `quote it: \`"${p.text}"\`` }),
+    huge: (p: { text: P }): Message => ({ code: "SE003", severity: "error", title: `${p.text} is too large for a number`, notes: [], help: "the largest is about 1.8e308" }),
+    position: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: "the functions of expressions take their values by position", notes: [], help: `leave out \`${p.name} =\`` }),
+    empty: (p: { expected: P }): Message => ({ code: "SE003", severity: "error", title: `expected ${p.expected}, found nothing`, notes: [] }),
+    keyword: (p: { word: P }): Message => ({ code: "SE003", severity: "error", title: `expected a name, found the keyword \`${p.word}\``, notes: [], help: "choose another name; keywords cannot name a block, a net or a parameter" }),
+  },
+  SE004: {
+    order: (p: { name: P }): Message => ({ code: "SE004", severity: "error", title: "a positional argument after a named one", notes: [], help: `name it, or move it in front of \`${p.name}=\`` }),
+  },
+  SE005: {
+    equals: (): Message => ({ code: "SE005", severity: "error", title: "`=` does not compare", notes: [], help: "use `==` to compare" }),
+  },
+  SE006: {
+    unknown: (p: { what: P; key: P; keys: P }): Message => ({ code: "SE006", severity: "error", title: `${p.what} has no key \`${p.key}\``, notes: [], help: `the keys are ${p.keys}` }),
+    near: (p: { what: P; key: P; near: P }): Message => ({ code: "SE006", severity: "error", title: `${p.what} has no key \`${p.key}\``, notes: [], help: `did you mean \`${p.near}\`?` }),
+    missing: (p: { what: P; key: P }): Message => ({ code: "SE006", severity: "error", title: `${p.what} needs the key \`${p.key}\``, notes: [], help: `add \`"${p.key}"\`` }),
+    type: (p: { expected: P; found: P }): Message => ({ code: "SE006", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),
+    null: (): Message => ({ code: "SE006", severity: "error", title: "`null` is not used in this form", notes: [], help: "leave the key out" }),
+    kind: (p: { what: P; keys: P; found: P }): Message => ({ code: "SE006", severity: "error", title: `${p.what} needs exactly one of the keys ${p.keys}; found ${p.found}`, notes: [], help: "keep one" }),
+    place: (p: { found: P }): Message => ({ code: "SE006", severity: "error", title: `an insert needs exactly one of the keys before, after, at_start_of, at_end_of; found ${p.found}`, notes: [], help: "say where, once" }),
+  },
+  SE007: {
+    repeated: (p: { key: P; line: P }): Message => ({ code: "SE007", severity: "error", title: `the key \`${p.key}\` is repeated`, notes: [`it is there already in line ${p.line}`], help: "keep one of them" }),
+  },
+  SE008: {
+    malformed: (p: { why: P }): Message => ({ code: "SE008", severity: "error", title: `the JSON is not well formed: ${p.why}`, notes: [] }),
+    comment: (): Message => ({ code: "SE008", severity: "error", title: "JSON has no comments", notes: [], help: "remove it, or keep the file in the text form (`sec fmt --to se`)" }),
+    comma: (): Message => ({ code: "SE008", severity: "error", title: "a comma is missing", notes: [], help: "put a comma before this" }),
+    trailing: (): Message => ({ code: "SE008", severity: "error", title: "a comma before the closing bracket", notes: [], help: "remove the comma" }),
+    open: (): Message => ({ code: "SE008", severity: "error", title: "the string is not closed", notes: [], help: "put a `\"` at its end, on the same line" }),
+    end: (): Message => ({ code: "SE008", severity: "error", title: "the file ends before the JSON does", notes: [], help: "close what is open: `}` for objects, `]` for lists" }),
+    surplus: (): Message => ({ code: "SE008", severity: "error", title: "there is something behind the end of the JSON", notes: [], help: "remove it" }),
+  },
   SE009: {
     file: (p: { file: P; reason: P }): Message => ({ code: "SE009", severity: "error", title: `cannot read \`${p.file}\`: ${p.reason}`, notes: [] }),
+  },
+  SE010: {
+    nesting: (p: { limit: P }): Message => ({ code: "SE010", severity: "error", title: `this is nested more than ${p.limit} levels deep`, notes: [], help: "move the inner part into a block of its own" }),
+    chain: (p: { limit: P }): Message => ({ code: "SE010", severity: "error", title: `more than ${p.limit} operators in one expression`, notes: [], help: "name a part of it as a default: `block NAME(a = ..., b = a + ...)`" }),
+    file: (p: { limit: P }): Message => ({ code: "SE010", severity: "error", title: `the file has more than ${p.limit} bytes`, notes: [], help: "split it into several files and join them with `use`" }),
   },
   SE201: {
     merge: (p: { layer: P; first: P; second: P }): Message => ({ code: "SE201", severity: "error", title: `the branches of \`${p.layer}\` differ: ${p.first} and ${p.second}`, notes: [], help: "give both branches the same stride, and channels that are equal or 1" }),
@@ -119,7 +190,16 @@ export const messages = {
 
 /** For `sec explain`: what each code means. */
 export const explanations: Readonly<Record<string, { readonly summary: string; readonly text: string }>> = {
+  SE001: { summary: "the edition line", text: "Every file starts with the edition of the language it is written in. This compiler reads edition 1. In JSON it is the key `se`.\n\nWrong:\n```se\nnet plain { input x: f32[N, 3, 32, 32]  relu  output y }\n```\nRight:\n```se\nse 1\nnet plain { input x: f32[N, 3, 32, 32]  relu  output y }\n```" },
+  SE002: { summary: "a character, string or escape that cannot be read", text: "Outside strings and comments a file consists of names (`[A-Za-z_][A-Za-z0-9_]*`), numbers, strings in double quotes and a few signs.\nA string ends on the line it begins on, and knows the escapes `\\\"`, `\\\\`, `\\n`, `\\t` and `\\uXXXX`.\n\nWrong:\n```se\ncheck hidden >= 1, 'no hidden channel is left'\n```\nRight:\n```se\ncheck hidden >= 1, \"no hidden channel is left\"\n```" },
+  SE003: { summary: "something else was expected here", text: "The text does not follow the grammar at this place. Reading goes on with the next statement, so later messages are about other mistakes.\n\nWrong:\n```se\nconv1: conv(64 3)\n```\nRight:\n```se\nconv1: conv(64, 3)\n```" },
+  SE004: { summary: "a positional argument after a named one", text: "Arguments without a name come first, in the order in which the layer or block declares them; then those with a name, in any order.\n\nWrong:\n```se\nconv(kernel=3, 64)\n```\nRight:\n```se\nconv(64, kernel=3)\n```" },
+  SE005: { summary: "`=` in a condition", text: "`=` gives a value to an argument or a parameter. Two values are compared with `==`.\nOnly in the brackets of a selector, `@conv[kernel=3]`, do both mean the same.\n\nWrong:\n```se\nif stride = 1 { identity }\n```\nRight:\n```se\nif stride == 1 { identity }\n```" },
+  SE006: { summary: "a key of the JSON form", text: "The JSON form has a fixed set of keys for every object; `specs/schema.json` lists them. Absent means empty, so `null` is never used.\n\nWrong:\n```json\n{ \"op\": \"conv\", \"arg\": [64, 3] }\n```\nRight:\n```json\n{ \"op\": \"conv\", \"args\": [64, 3] }\n```" },
+  SE007: { summary: "a repeated key in JSON", text: "JSON readers disagree on which of two equal keys counts, so `sec` refuses both.\n\nWrong:\n```json\n{ \"op\": \"conv\", \"args\": [64, 3], \"args\": [32, 3] }\n```\nRight:\n```json\n{ \"op\": \"conv\", \"args\": [32, 3] }\n```" },
+  SE008: { summary: "JSON that is not well formed", text: "The file is not JSON: no comments, no trailing commas, names and strings in double quotes.\n\nWrong:\n```json\n{ \"se\": 1, \"defs\": [ ], }\n```\nRight:\n```json\n{ \"se\": 1, \"defs\": [ ] }\n```" },
   SE009: { summary: "a file that cannot be read", text: "The file is missing, is a folder, is not valid UTF-8, or lies where specs may not reach (absolute paths and URLs in `use`)." },
+  SE010: { summary: "over a limit", text: "`sec` reads files from anywhere, so everything that could grow without end has a limit, far above what networks need.\n\nWrong:\n```se\nconv1: conv((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((64))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))), 3)\n```\nRight:\n```se\nconv1: conv(64, 3)\n```" },
   SE201: { summary: "branches that do not fit together", text: "`residual` adds values of equal shapes. `add` and `mul` want the same rank and, on every axis, equal sizes or 1. `concat` wants all axes but its own equal.\n\nWrong:\n```se\nresidual { main { conv(128, 3, stride=2)  bn }  shortcut {} }\n```\nRight:\n```se\nresidual { main { conv(128, 3, stride=2)  bn }  shortcut { conv(128, 1, stride=2)  bn } }\n```" },
   SE203: { summary: "groups that do not divide the channels", text: "A grouped convolution cuts its input and its output channels into equal runs, so `groups` must divide both numbers.\n\nWrong:\n```se\nconv(128, 3, groups=64)   # 96 channels arrive\n```\nRight:\n```se\nconv(128, 3, groups=32)\n```" },
   SE205: { summary: "a value of the wrong rank", text: "Most layers want a feature map [N, C, H, W]; `linear` wants a vector [N, F]." },
