@@ -2,7 +2,9 @@
 import type { TensorType } from "../ir/type.ts";
 import type { SourceFile } from "../source.ts";
 import type { BlockDef, NetDef } from "../syntax/ast.ts";
-import type { SpecValue } from "./tree.ts";
+
+/** A value of the expression language. Lists are shared, never changed. */
+export type SpecValue = number | boolean | string | readonly SpecValue[];
 
 /** A block or net with the file it stands in. */
 export interface Definition {

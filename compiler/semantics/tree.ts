@@ -2,13 +2,13 @@
  * The expanded net: what `sec expand` prints and what edits work on (language.md sections 6, 7, 9).
  * Mutable on purpose: edits change it in place and `inferTree` works the types out anew. Nothing symbolic is left but the open batch.
  */
+import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import type { TensorType } from "../ir/type.ts";
 import type { Origin, Span } from "../source.ts";
 import type { BlockDef, Call, MergeWord, NetDef } from "../syntax/ast.ts";
-import type { Scope } from "./scope.ts";
+import type { Scope, SpecValue } from "./scope.ts";
 
-/** A value of the expression language. Lists are shared, never changed. */
-export type SpecValue = number | boolean | string | readonly SpecValue[];
+export type { SpecValue } from "./scope.ts";
 
 /** Which insertion a node came with; holds for everything below it. Becomes `Weight.inserted`. */
 export interface InsertMark {
@@ -145,6 +145,25 @@ export interface OutputItem {
 
 export type Item = TreeNode | FromItem | InputItem | OutputItem;
 
+/** Where a call of an edit is expanded. */
+export interface CallPlace {
+  /** How names in the call's arguments are looked up: the scope of the edit. */
+  readonly scope: Scope;
+  /** What arrives there: also `in` and `here` in the arguments. */
+  readonly type: TensorType | undefined;
+  /** What will hold the node; the caller puts it there. */
+  readonly parent: TreeNode;
+  /** Label, or number of the node it replaces. */
+  readonly label: string | undefined;
+  readonly part: string;
+}
+
+/** Expansion as edits need it; made by `expandNet`, called through `expandCallAt` and `expandAnew`. */
+export interface ExpandMachine {
+  readonly callAt: (tree: NetTree, call: Call, place: CallPlace, diagnostics: Diagnostics) => TreeNode | undefined;
+  readonly anew: (tree: NetTree, node: LevelNode, given: CallSource["given"], diagnostics: Diagnostics) => boolean;
+}
+
 export interface NetTree {
   readonly name: string;
   readonly root: LevelNode;
@@ -152,6 +171,7 @@ export interface NetTree {
   readonly scope: Scope;
   /** Nodes so far, against LIMITS.layers; edits that expand calls go on counting. */
   readonly count: { nodes: number };
+  readonly machine: ExpandMachine;
   /** True once something was left out because of an error. */
   broken: boolean;
 }
