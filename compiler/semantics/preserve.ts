@@ -216,7 +216,7 @@ function otherPlace(flow: Flow, refused: readonly Refusal[]): string {
   if (!refused.every((r) => proveBlock(flow, r.region).ok)) return fallback;
   const words = new Set<string>();
   for (const { region } of refused) {
-    const merge = nearestResidual(flow, region);
+    const merge = nearestResidual(region);
     const exit = merge?.inputs[0];
     const node = merge?.node;
     if (!merge || !exit || node?.kind !== "merge") return fallback;
@@ -227,7 +227,7 @@ function otherPlace(flow: Flow, refused: readonly Refusal[]): string {
 }
 
 /** The residual whose sum reaches the place through layers with one input and without leaving the block around it. */
-function nearestResidual(flow: Flow, region: Region): Flow["steps"][number] | undefined {
+function nearestResidual(region: Region): Flow["steps"][number] | undefined {
   let at = region.entry;
   while (at.what !== "residual") {
     const [input] = at.inputs;

@@ -5,7 +5,7 @@
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import type { TensorType } from "../ir/type.ts";
 import type { Origin, Span } from "../source.ts";
-import type { BlockDef, Call, MergeWord, NetDef } from "../syntax/ast.ts";
+import type { BlockDef, Call, InsertEdit, MergeWord, NetDef } from "../syntax/ast.ts";
 import type { Scope, SpecValue } from "./scope.ts";
 
 export type { SpecValue } from "./scope.ts";
@@ -14,6 +14,8 @@ export type { SpecValue } from "./scope.ts";
 export interface InsertMark {
   readonly group: number;
   readonly policy: "default" | "paper" | "preserve";
+  /** The edit that put it there, for messages; no part of `Weight.inserted`. */
+  readonly edit?: InsertEdit;
 }
 
 interface NodeBase {
