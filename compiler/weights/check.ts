@@ -1,0 +1,249 @@
+/**
+ * Decides for every tensor of a net where its values come from, and reports what does not fit (weights.md section 4).
+ * Matching is by exact name after renaming, never by position or shape, and never by halves in silence.
+ */
+import { type Diagnostic, diagnostic } from "../diagnostics/diagnostic.ts";
+import { messages } from "../diagnostics/messages.gen.ts";
+import { nearest, nearestFirst } from "../diagnostics/suggest.ts";
+import type { Graph, Weight } from "../ir/graph.ts";
+import { numel, shapeText } from "../ir/type.ts";
+import { LIMITS } from "../limits.ts";
+import { insertedGroups } from "./inserted.ts";
+import { type NameOptions, nameTensors, ruleText } from "./rename.ts";
+import type { StoredTensor, TensorFile } from "./safetensors.ts";
+import { type SuggestedRename, suggestRenames } from "./suggest-renames.ts";
+import { READABLE } from "./values.ts";
+
+export interface MatchOptions extends NameOptions {
+  /** `--fresh`: layers or tensors that start anew whatever the file has. */
+  readonly fresh?: readonly string[] | undefined;
+  /** `--zero-bias`: a missing bias is zero. */
+  readonly zeroBias?: boolean | undefined;
+  /** `--ignore-extra`: tensors of the file without a place are left out. */
+  readonly ignoreExtra?: boolean | undefined;
+  /** `--partial`: what is missing starts anew. */
+  readonly partial?: boolean | undefined;
+}
+
+export type WeightOrigin = { readonly kind: "file"; readonly tensor: StoredTensor } | { readonly kind: "zero" } | { readonly kind: "init" };
+
+export interface WeightPlan {
+  /** By path of the tensor; every tensor of the state dict is there. */
+  readonly sources: ReadonlyMap<string, WeightOrigin>;
+  /** Insertions whose tensors are not in the file: they start by their `init`, and their `preserve` factors are applied. */
+  readonly freshGroups: ReadonlySet<number>;
+}
+
+export interface Misshapen {
+  readonly name: string;
+  readonly want: readonly number[];
+  readonly have: readonly number[];
+}
+
+export interface MatchResult {
+  /** Absent when there are errors. */
+  readonly plan?: WeightPlan;
+  readonly diagnostics: readonly Diagnostic[];
+  /** One line per step that did something, for people. */
+  readonly log: readonly string[];
+  /** Tensors of the net that the file gives, of `total` (num_batches_tracked not counted). */
+  readonly fits: number;
+  readonly total: number;
+  readonly missing: readonly Weight[];
+  /** Tensors of the file without a place, by the name they have after renaming. */
+  readonly extra: readonly StoredTensor[];
+  readonly misshapen: readonly Misshapen[];
+  /** Rules that would make missing tensors fit. */
+  readonly renames: readonly SuggestedRename[];
+}
+
+const ignored = (path: string): boolean => /(^|\.)num_batches_tracked$/.test(path);
+const shapeOf = (w: Weight): readonly number[] => w.value.type.shape as readonly number[];
+const below = (path: string, place: string): boolean => path === place || path.startsWith(`${place}.`);
+
+/** Equal, or the same numbers but for the axes of size 1 that a 1x1 convolution or a broadcast has more than a matrix or a vector. */
+export function shapesFit(have: readonly number[], want: readonly number[]): boolean {
+  const same = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
+  const widened = (a: readonly number[], b: readonly number[]): boolean => {
+    const [c = 0, d = 0] = a;
+    if (a.length === 2) return same(b, [c, d, 1, 1]);
+    return a.length === 1 && (same(b, [c, 1, 1]) || same(b, [1, c, 1, 1]));
+  };
+  return same(have, want) || widened(have, want) || widened(want, have);
+}
+
+/** `graph` as semantics made it, before any pass. */
+export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptions = {}): MatchResult {
+  const diagnostics: Diagnostic[] = [];
+  const wanted = graph.weights.filter((w) => w.init.kind !== "derived" && !ignored(w.path));
+  const byPath = new Map(wanted.map((w) => [w.path, w]));
+  const isFresh = (path: string): boolean => (options.fresh ?? []).some((place) => below(path, place));
+
+  for (const path of options.fresh ?? [])
+    if (!wanted.some((w) => below(w.path, path))) {
+      const near = nearest(path, [...new Set(wanted.map((w) => w.path.slice(0, Math.max(w.path.lastIndexOf("."), 0))))]);
+      diagnostics.push(
+        diagnostic(messages.SE401.fresh({ path, net: graph.name }), undefined, near ? { help: `did you mean \`--fresh ${near}\`?` } : {}),
+      );
+    }
+
+  // steps 2 and 3
+  const { names, log: namingLog } = nameTensors([...file.tensors.keys()], [...byPath.keys()], options);
+  const log = [...namingLog];
+  const stored = new Map<string, StoredTensor>();
+  for (const tensor of file.tensors.values()) {
+    const path = names.get(tensor.name)!;
+    if (ignored(path)) continue;
+    const first = stored.get(path);
+    if (first) diagnostics.push(diagnostic(messages.SE406.collision({ file: file.name, path, first: first.name, second: tensor.name })));
+    else stored.set(path, tensor);
+  }
+
+  // steps 4 to 6
+  const sources = new Map<string, WeightOrigin>();
+  const misshapen: Misshapen[] = [];
+  let narrowed = 0;
+  let fits = 0;
+  const absent: Weight[] = [];
+  for (const w of wanted) {
+    const tensor = stored.get(w.path);
+    if (isFresh(w.path)) sources.set(w.path, { kind: "init" });
+    else if (!tensor) absent.push(w);
+    else if (!shapesFit(tensor.shape, shapeOf(w))) misshapen.push({ name: w.path, want: shapeOf(w), have: tensor.shape });
+    else if (!READABLE.has(tensor.dtype)) diagnostics.push(diagnostic(messages.SE407.dtype({ dtype: tensor.dtype, path: tensor.name })));
+    else {
+      sources.set(w.path, { kind: "file", tensor });
+      fits++;
+      if (tensor.dtype === "F64") narrowed++;
+    }
+  }
+  if (narrowed > 0) log.push(`narrowed ${narrowed} tensors from F64 to F32`);
+  if (misshapen.length > 0) diagnostics.push(misshapenProblem(misshapen, graph.name, file.name));
+
+  // step 10 comes before 8: tensors of an insertion that is wholly absent are not missing
+  const inserted = insertedGroups(wanted, stored, isFresh, file.name);
+  diagnostics.push(...inserted.diagnostics);
+  log.push(...inserted.log);
+
+  // step 8
+  const missing: Weight[] = [];
+  for (const w of absent) {
+    if (w.inserted && (inserted.fresh.has(w.inserted.group) || inserted.halves.has(w.inserted.group)))
+      sources.set(w.path, { kind: "init" });
+    else if (options.zeroBias && /(^|\.)bias$/.test(w.path)) sources.set(w.path, { kind: "zero" });
+    else if (options.partial) sources.set(w.path, { kind: "init" });
+    else missing.push(w);
+  }
+  const zeros = [...sources.values()].filter((s) => s.kind === "zero").length;
+  if (zeros > 0) log.push(`${zeros} missing biases are zero`);
+  const fresh = [...sources.values()].filter((s) => s.kind === "init").length;
+  if (fresh > 0) log.push(`${fresh} tensors start anew`);
+
+  // step 9
+  const extra = [...stored].filter(([path]) => !byPath.has(path) && !isFresh(path)).map(([path, t]) => ({ ...t, name: path }));
+  const renames = suggestRenames(
+    missing.map((w) => ({ name: w.path, shape: shapeOf(w) })),
+    extra,
+    [...sources.keys()],
+    shapesFit,
+  );
+  const explained = renames.reduce((n, r) => n + r.tensors, 0);
+  if (missing.length > 0) diagnostics.push(missingProblem(graph.name, file.name, wanted.length, fits, missing, extra, renames));
+  // what a suggested rename would use is not surplus; told once, with the missing ones
+  if (extra.length > explained && !options.ignoreExtra) diagnostics.push(extraProblem(graph, file.name, extra));
+  else if (extra.length > 0 && options.ignoreExtra) log.push(`left out ${extra.length} tensors of ${file.name}`);
+
+  diagnostics.push(...sizeProblems(graph, file, wanted));
+  log.unshift(`${fits} of ${wanted.length} tensors come from ${file.name}`);
+  const failed = diagnostics.some((d) => d.severity === "error");
+  return {
+    ...(failed ? {} : { plan: { sources, freshGroups: inserted.fresh } }),
+    diagnostics,
+    log,
+    fits,
+    total: wanted.length,
+    missing,
+    extra,
+    misshapen,
+    renames,
+  };
+}
+
+function misshapenProblem(list: readonly Misshapen[], net: string, file: string): Diagnostic {
+  const [first] = list;
+  const layer = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || path;
+  const freshHelp = [...new Set(list.map((m) => `--fresh ${layer(m.name)}`))];
+  if (first && list.length === 1)
+    return diagnostic(
+      messages.SE402.one({ path: first.name, want: shapeText(first.want), have: shapeText(first.have), layer: layer(first.name) }),
+    );
+  return diagnostic(messages.SE402.many({ count: list.length, net, file }), undefined, {
+    notes: list.map((m) => `\`${m.name}\` wants ${shapeText(m.want)}, the file has ${shapeText(m.have)}`),
+    help: freshHelp.length <= 3 ? `\`${freshHelp.join(" ")}\` starts what differs anew` : undefined,
+  });
+}
+
+/** The first three, each with the unused tensor of its shape whose name is nearest. */
+function missingProblem(
+  net: string,
+  file: string,
+  total: number,
+  fits: number,
+  missing: readonly Weight[],
+  extra: readonly StoredTensor[],
+  renames: readonly SuggestedRename[],
+): Diagnostic {
+  const examples = missing.slice(0, 3).map((w) => {
+    const candidates = extra.filter((t) => shapesFit(t.shape, shapeOf(w)) && t.name.split(".").at(-1) === w.path.split(".").at(-1));
+    const [near] = nearestFirst(
+      w.path,
+      candidates.map((t) => t.name),
+      1,
+    );
+    return near === undefined
+      ? `\`${w.path}\` ${shapeText(shapeOf(w))}`
+      : `\`${w.path}\` ${shapeText(shapeOf(w))}; the file has \`${near}\``;
+  });
+  if (missing.length > 3) examples.push(`... and ${missing.length - 3} more`);
+  const flags = renames.map((r) => `--rename ${ruleText(r.rule)}`).join(" ");
+  if (renames.reduce((n, r) => n + r.tensors, 0) === missing.length)
+    return diagnostic(
+      messages.SE401.renamed({
+        net,
+        file,
+        total,
+        fits,
+        missing: missing.length,
+        renames: renames.map((r) => `${r.rule.from.join(".")} -> ${r.rule.to.join(".")} (${r.tensors})`).join(", "),
+        flags: `\`${flags}\``,
+      }),
+      undefined,
+      { notes: examples },
+    );
+  return diagnostic(messages.SE401.missing({ net, file, total, missing: missing.length }), undefined, {
+    notes: [...(renames.length ? [`some would fit with \`${flags}\``] : []), ...examples],
+  });
+}
+
+function extraProblem(graph: Graph, file: string, extra: readonly StoredTensor[]): Diagnostic {
+  const unbiased = new Set(graph.nodes.filter((n) => n.attrs.bias === false).map((n) => `${n.path}.bias`));
+  const notes = extra.slice(0, 10).map((t) => {
+    const why = unbiased.has(t.name) ? `, and ${t.name.slice(0, -5)} has bias=false` : "";
+    return `\`${t.name}\` ${shapeText(t.shape)}${why}`;
+  });
+  if (extra.length > 10) notes.push(`... and ${extra.length - 10} more`);
+  return diagnostic(messages.SE401.extra({ file, extra: extra.length, net: graph.name }), undefined, { notes });
+}
+
+function sizeProblems(graph: Graph, file: TensorFile, wanted: readonly Weight[]): Diagnostic[] {
+  const out: Diagnostic[] = [];
+  const mega = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  const need = wanted.reduce((n, w) => n + 4 * numel(w.value.type.shape), 0);
+  // small files are mostly header
+  if (file.bytes > 4 * need && file.bytes > 1e6)
+    out.push(diagnostic(messages.SE492.file({ file: file.name, have: mega(file.bytes), net: graph.name, need: mega(need) })));
+  for (const t of file.tensors.values())
+    if (t.end - t.begin > LIMITS.tensorBytes)
+      out.push(diagnostic(messages.SE492.tensor({ path: t.name, file: file.name, have: mega(t.end - t.begin) })));
+  return out;
+}

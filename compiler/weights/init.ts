@@ -1,0 +1,79 @@
+/**
+ * Seeded initial values (language.md section 10). Every tensor has its own generator, keyed by the seed and its path,
+ * so a tensor's values do not depend on which tensors are made before it, or at all.
+ */
+import type { Init } from "../ir/graph.ts";
+
+/** Draws 32 random bits as a signed integer. */
+export type Bits = () => number;
+
+/** FNV-1a over UTF-16 units, then an avalanche: the 32-bit key of a text. */
+export function textKey(text: string, seed: number): number {
+  let h = (0x811c9dc5 ^ seed) | 0;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return avalanche(h);
+}
+
+function avalanche(x: number): number {
+  let h = x ^ (x >>> 16);
+  h = Math.imul(h, 0x21f0aaad);
+  h ^= h >>> 15;
+  h = Math.imul(h, 0x735a2d97);
+  return h ^ (h >>> 15);
+}
+
+/** The sfc32 generator: 128 bits of state, a few integer operations a draw. Two keys are independent streams. */
+export function bits(key: string, seed: number): Bits {
+  const high = Math.floor(seed / 2 ** 32) | 0;
+  let a = textKey(key, seed | 0);
+  let b = textKey(key, avalanche(~seed ^ high));
+  let c = avalanche((seed | 0) ^ 0x9e3779b9);
+  let counter = 1;
+  const next = (): number => {
+    const t = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + t;
+    c |= 0;
+    return t;
+  };
+  for (let i = 0; i < 12; i++) next();
+  return next;
+}
+
+/** A number strictly inside (-1, 1), symmetric about 0, of 24 bits: exact in f32. */
+const signedUnit = (draw: number): number => ((draw >>> 8) + 0.5) * 2 ** -23 - 1;
+
+/**
+ * `count` values of a fresh tensor, rounded to f32; `path` is the tensor's name in weight files.
+ * Derived tensors have no values of their own: the weight reader computes them.
+ */
+export function initialValues(init: Exclude<Init, { kind: "derived" }>, path: string, count: number, seed: number): Float32Array {
+  const out = new Float32Array(count);
+  switch (init.kind) {
+    case "constant":
+      return out.fill(init.value);
+    case "uniform": {
+      const next = bits(path, seed);
+      for (let i = 0; i < count; i++) out[i] = signedUnit(next()) * init.bound;
+      return out;
+    }
+    case "normal":
+      fillNormal(out, bits(path, seed), init.std);
+      return out;
+  }
+}
+
+/** Marsaglia's polar method: pairs of independent normal values from points of the unit disc. */
+function fillNormal(out: Float32Array, next: Bits, std: number): void {
+  for (let i = 0; i < out.length; ) {
+    const x = signedUnit(next());
+    const y = signedUnit(next());
+    const s = x * x + y * y;
+    if (s >= 1) continue;
+    const scale = std * Math.sqrt((-2 * Math.log(s)) / s);
+    out[i++] = x * scale;
+    if (i < out.length) out[i++] = y * scale;
+  }
+}

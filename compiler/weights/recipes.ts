@@ -1,0 +1,125 @@
+/**
+ * How derived tensors are computed from others: in f64, from unrounded sources, rounded once at the very end by the reader.
+ * Sources are fresh arrays, so a recipe may overwrite and return one of them.
+ */
+import { must } from "../invariant.ts";
+import type { Attrs } from "../ir/graph.ts";
+import { numel } from "../ir/type.ts";
+import { opOf } from "../ops/index.ts";
+import type { Tensor } from "../ops/op.ts";
+
+export interface Recipe {
+  /** What it computes, as a formula over the sources in order. */
+  readonly summary: string;
+  readonly run: (sources: readonly Tensor[], attrs: Attrs, shape: readonly number[]) => Float64Array;
+}
+
+const data = (sources: readonly Tensor[], i: number): Float64Array => must(sources[i], `recipe source ${i}`).data;
+const number = (attrs: Attrs, key: string): number => must(attrs[key] as number | undefined, `recipe attribute ${key}`);
+
+/** sigma of a batch norm: sqrt(var + eps). */
+const deviation = (variance: number, attrs: Attrs): number => Math.sqrt(variance + number(attrs, "eps"));
+
+/** bn-scale: 1 / sqrt(var + eps), times gamma when the norm is affine. Sources: var, gamma?. */
+function bnScale(sources: readonly Tensor[], attrs: Attrs): Float64Array {
+  const gamma = sources[1]?.data;
+  return data(sources, 0).map((v, i) => (gamma?.[i] ?? 1) / deviation(v, attrs));
+}
+
+/** bn-shift: beta - mean * scale. Sources: mean, var, then gamma and beta when the norm is affine. */
+function bnShift(sources: readonly Tensor[], attrs: Attrs): Float64Array {
+  const variance = data(sources, 1);
+  const gamma = sources[2]?.data;
+  const beta = sources[3]?.data;
+  return data(sources, 0).map((mean, i) => (beta?.[i] ?? 0) - (mean * (gamma?.[i] ?? 1)) / deviation(variance[i]!, attrs));
+}
+
+/**
+ * scale-out: a weight times one factor per output channel. Sources: weight, factors [out].
+ * conv and linear keep their outputs on axis 0. A deconv weight is [in, out/groups, kh, kw], so with `groups` > 0 the output channel
+ * of element [i, j] is (group of i) * out/groups + j.
+ */
+function scaleOut(sources: readonly Tensor[], attrs: Attrs, shape: readonly number[]): Float64Array {
+  const w = data(sources, 0);
+  const factor = data(sources, 1);
+  const groups = (attrs.deconvGroups as number | undefined) ?? 0;
+  if (groups === 0) {
+    const row = w.length / (shape[0] ?? 1);
+    for (let o = 0, i = 0; o < factor.length; o++) for (let k = 0; k < row; k++, i++) w[i]! *= factor[o]!;
+    return w;
+  }
+  const [inputs = 1, perGroup = 1] = shape;
+  const taps = w.length / (inputs * perGroup);
+  const inputsPerGroup = inputs / groups;
+  for (let i = 0, at = 0; i < inputs; i++)
+    for (let j = 0; j < perGroup; j++) {
+      const f = factor[Math.floor(i / inputsPerGroup) * perGroup + j]!;
+      for (let k = 0; k < taps; k++, at++) w[at]! *= f;
+    }
+  return w;
+}
+
+/** shift-out: bias * factor + shift. Sources: factor, shift, bias?. */
+function shiftOut(sources: readonly Tensor[]): Float64Array {
+  const factor = data(sources, 0);
+  const bias = sources[2]?.data;
+  return data(sources, 1).map((t, i) => (bias?.[i] ?? 0) * factor[i]! + t);
+}
+
+/** matmul: a [m, k, 1, 1] times b [k, n, 1, 1]; trailing axes of size 1 are free. */
+function matmul(sources: readonly Tensor[]): Float64Array {
+  const [a, b] = [must(sources[0], "matmul left"), must(sources[1], "matmul right")];
+  const m = a.shape[0] ?? 1;
+  const k = a.data.length / m;
+  const n = b.data.length / k;
+  const out = new Float64Array(m * n);
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < k; j++) {
+      const f = a.data[i * k + j]!;
+      for (let c = 0; c < n; c++) out[i * n + c]! += f * b.data[j * n + c]!;
+    }
+  return out;
+}
+
+/** matvec-add: matrix [m, k] times vector [k], plus the vector [m] when there is one. Sources: matrix, vector, add?. */
+function matvecAdd(sources: readonly Tensor[]): Float64Array {
+  const v = data(sources, 1);
+  const w = data(sources, 0);
+  const add = sources[2]?.data;
+  return Float64Array.from({ length: w.length / v.length }, (_, i) => {
+    let sum = 0;
+    for (let j = 0; j < v.length; j++) sum += w[i * v.length + j]! * v[j]!;
+    return sum + (add?.[i] ?? 0);
+  });
+}
+
+/**
+ * op: the reference of an op on constant inputs. attrs: `op`, its `attrs`, `inputs` (how many sources are inputs), `own` (names of the
+ * others as the op's own tensors).
+ */
+function applyReference(sources: readonly Tensor[], attrs: Attrs): Float64Array {
+  const inputs = number(attrs, "inputs");
+  const own = attrs.own as readonly string[];
+  const weights = Object.fromEntries(own.map((name, i) => [name, must(sources[inputs + i], name)]));
+  return opOf(attrs.op as string).reference(sources.slice(0, inputs), weights, attrs.attrs as never).data;
+}
+
+export const recipes = {
+  "bn-scale": { summary: "gamma / sqrt(var + eps)", run: bnScale },
+  "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift },
+  "scale-out": { summary: "weight * factor, by output channel", run: scaleOut },
+  "shift-out": { summary: "bias * factor + shift", run: shiftOut },
+  constant: { summary: "value everywhere", run: (_s, attrs, shape) => new Float64Array(numel(shape)).fill(number(attrs, "value")) },
+  reshape: { summary: "the same values", run: (sources) => data(sources, 0) },
+  matmul: { summary: "a * b", run: matmul },
+  "matvec-add": { summary: "matrix * vector + add", run: matvecAdd },
+  op: { summary: "an op on constants", run: applyReference },
+} as const satisfies Record<string, Recipe>;
+
+export type RecipeName = keyof typeof recipes;
+
+const table: ReadonlyMap<string, Recipe> = new Map(Object.entries(recipes));
+
+export function recipeOf(name: string): Recipe {
+  return must(table.get(name), `recipe ${name}`);
+}
