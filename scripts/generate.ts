@@ -6,6 +6,7 @@ import { generateMessages, readMessageFiles } from "./generate-messages.ts";
 const outputs: Record<string, () => string> = {
   "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
   "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),
+  "backends/cpu/scratch.gen.ts": () => embedTexts({ scratchFunctions: "backends/cpu/scratch.js" }),
 };
 
 const check = process.argv.includes("--check");

@@ -1,0 +1,23 @@
+/** The cpu target: plain JavaScript that a person can follow, without dependencies; the reference of what every other target computes. */
+import { z } from "zod";
+import { API_VERSION, defineBackend } from "../backend.ts";
+import { emitModule } from "./emit-js.ts";
+
+export const cpu = defineBackend({
+  name: "cpu",
+  apiVersion: API_VERSION,
+  level: "kernel",
+  summary: "readable plain JavaScript: one function per layer shape, no dependencies",
+  options: z.strictObject({}),
+  capabilities: {
+    order: "nchw",
+    channelMultiple: 1,
+    halo: false,
+    kinds: ["contract", "depthwise", "excite"],
+    arenas: "single",
+    alignment: 256,
+    maxBuffers: Number.MAX_SAFE_INTEGER,
+  },
+  emit: (program, context) => emitModule(program, context.weights, context.source),
+  runner: async (files, net) => (await import("./run.ts")).runModule(files, net),
+});

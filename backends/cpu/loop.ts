@@ -1,0 +1,82 @@
+/** Loop kernels as nested loops over flat arrays: everything that is not a contraction, and at -O0 contractions too. */
+import * as x from "../../compiler/ir/expr.ts";
+import type { Value } from "../../compiler/ir/graph.ts";
+import type { Axis, Expr, LoopKernel } from "../../compiler/ir/kernel.ts";
+import { numberLiteral } from "../module/text.ts";
+import { type Address, addressExpr, addressOf, axesIn, collectAddresses, mergeAxes } from "./address.ts";
+import { type Call, type Functions, parameterNames, shapeOf } from "./functions.ts";
+import { type ExprNames, printExpr } from "./print-expr.ts";
+
+export function emitLoop(kernel: LoopKernel, functions: Functions, isWeight: (value: Value) => boolean): Call {
+  const reduceAxes = kernel.reduce?.over ?? [];
+  const single = new Set([...kernel.space, ...reduceAxes].filter((a) => a.size === 1).map((a) => a.name));
+  // an axis of size 1 is always 0
+  const settle = (e: Expr): Expr => x.rewrite(e, (part) => (part.kind === "index" && single.has(part.name) ? x.int(0) : undefined));
+  const body = settle(kernel.body);
+  const epilogue = kernel.epilogue && settle(kernel.epilogue);
+  const store = kernel.store.map(settle);
+  const shape = (buffer: number): readonly number[] => shapeOf(kernel.buffers[buffer]!.value);
+  const target = addressOf(shape(kernel.output), store);
+
+  // the axes that something reads other than as a plain coordinate of an address
+  const fixed = new Set<string>();
+  const addresses: Address[] = [target];
+  axesIn(target.rest, fixed);
+  for (const e of epilogue ? [body, epilogue] : [body]) collectAddresses(e, shape, addresses, fixed);
+  const space = mergeAxes(
+    kernel.space.filter((a) => a.size !== 1),
+    addresses,
+    fixed,
+  );
+  const over = mergeAxes(
+    reduceAxes.filter((a) => a.size !== 1),
+    addresses,
+    fixed,
+  );
+  const gone = new Set([...space.gone, ...over.gone]);
+
+  const axisNames = [...kernel.space, ...reduceAxes].map((a) => a.name);
+  const parameters = parameterNames(kernel, isWeight, new Map(), [...axisNames, "acc"]);
+  const where = (address: Address): string => {
+    const strides = new Map([...address.strides].filter(([axis]) => !gone.has(axis)));
+    return printExpr(addressExpr({ strides, rest: address.rest }), names);
+  };
+  const names: ExprNames = {
+    load: (buffer, at) => `${parameters[buffer]}[${where(addressOf(shape(buffer), at))}]`,
+    index: (name) => name,
+    acc: { text: "acc", rounded: kernel.reduce?.fn === "max" },
+  };
+  const place = `${parameters[kernel.output]}[${where(target)}]`;
+  const lines: string[] = [];
+  if (kernel.reduce) {
+    const { fn, init } = kernel.reduce;
+    lines.push(`let acc = ${numberLiteral(init)};`);
+    const term = printExpr(body, names, fn === "add");
+    lines.push(...nest(over.axes, [fn === "add" ? `acc += ${term};` : `acc = Math.max(acc, ${term});`]));
+    lines.push(`${place} = ${epilogue ? printExpr(epilogue, names) : "acc"};`);
+  } else {
+    lines.push(`${place} = ${printExpr(body, names)};`);
+  }
+  const text = nest(space.axes, lines).map((line) => `  ${line}`);
+  const ops = [...new Set(kernel.from.map((node) => node.op))].join("_") || "map";
+  const sizes = kernel.space.map((a) => a.size).join("×");
+  const fn = functions.add(
+    `${ops}_${shapeOf(kernel.buffers[kernel.output]!.value).slice(1).join("x")}`,
+    parameters,
+    text.join("\n"),
+    `${ops.replaceAll("_", ", ")}: ${sizes} results${reduceAxes.length ? ` from ${reduceAxes.map((a) => a.size).join("×")} terms each` : ""}.`,
+  );
+  return { fn, values: kernel.buffers.map((b) => b.value), scratch: [] };
+}
+
+/** `lines` inside one loop per axis. */
+export function nest(axes: readonly Axis[], lines: readonly string[]): string[] {
+  return axes.reduceRight<string[]>(
+    (inner, axis) => [
+      `for (let ${axis.name} = 0; ${axis.name} < ${axis.size}; ${axis.name}++) {`,
+      ...inner.map((line) => `  ${line}`),
+      "}",
+    ],
+    [...lines],
+  );
+}
