@@ -235,6 +235,7 @@ export const messages = {
     resize: (): Message => ({ code: "SE206", severity: "error", title: "`upsample` needs exactly one of `scale` and `size`", notes: [], help: "write scale=2, or size=[56, 56]" }),
     reflect: (p: { amount: P; size: P }): Message => ({ code: "SE206", severity: "error", title: `pad ${p.amount} cannot reflect a side of ${p.size}`, notes: [], help: "a reflected side must be longer than its padding; mode=\"edge\" has no such limit" }),
     even: (p: { layer: P; kernel: P }): Message => ({ code: "SE206", severity: "error", title: `\`${p.layer}\` with kernel ${p.kernel} has no middle`, notes: [], help: "take an odd kernel" }),
+    channelpad: (p: { amount: P }): Message => ({ code: "SE206", severity: "error", title: `pad [${p.amount}] has four sides, and channels have two`, notes: [], help: "write [before, after]" }),
   },
   SE207: {
     open: (p: { name: P; fixed: P }): Message => ({ code: "SE207", severity: "error", title: `only the first size may be open, not \`${p.name}\``, notes: [], help: `make it a parameter with a default: \`${p.fixed}\`` }),
@@ -329,6 +330,25 @@ export const messages = {
     file: (p: { file: P; have: P; net: P; need: P }): Message => ({ code: "SE492", severity: "warning", title: `${p.file} has ${p.have} MB, ${p.net} needs ${p.need} MB`, notes: [], help: "check that it is the file of this net" }),
     tensor: (p: { path: P; file: P; have: P }): Message => ({ code: "SE492", severity: "warning", title: `\`${p.path}\` in ${p.file} has ${p.have} MB, over the 2 GiB that one tensor may have`, notes: [], help: "check that it is the file of this net" }),
   },
+  SE501: {
+    layer: (p: { target: P; layer: P; path: P; targets: P }): Message => ({ code: "SE501", severity: "error", title: `target ${p.target}: \`${p.layer}\` at ${p.path} has no equivalent`, notes: [], help: `these targets have it: ${p.targets}` }),
+  },
+  SE503: {
+    buffer: (p: { target: P; path: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.path} needs a buffer of ${p.need}, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu has no such limit)" }),
+  },
+  SE511: {
+    unknown: (p: { name: P; builtIn: P; package: P }): Message => ({ code: "SE511", severity: "error", title: `there is no target called \`${p.name}\``, notes: [`built in are ${p.builtIn}; the package ${p.package} is not installed here`], help: "`sec targets` lists all" }),
+    notABackend: (p: { package: P; name: P }): Message => ({ code: "SE511", severity: "error", title: `the package ${p.package} does not export a backend called \`${p.name}\``, notes: [`its default export must come from defineBackend of sec-compiler/backend and have the name \`${p.name}\``], help: "update the package, or ask its author" }),
+  },
+  SE512: {
+    version: (p: { name: P; given: P; own: P; older: P }): Message => ({ code: "SE512", severity: "error", title: `the backend \`${p.name}\` wants interface version ${p.given}, this sec has version ${p.own}`, notes: [], help: `update ${p.older}` }),
+  },
+  SE513: {
+    key: (p: { target: P; key: P; options: P }): Message => ({ code: "SE513", severity: "error", title: `the target ${p.target} has no option \`${p.key}\``, notes: [`its options are ${p.options}`], help: `\`sec targets ${p.target}\` describes them` }),
+    keyOfNone: (p: { target: P; key: P }): Message => ({ code: "SE513", severity: "error", title: `the target ${p.target} has no option \`${p.key}\`: it has no options`, notes: [], help: "leave it out" }),
+    value: (p: { target: P; key: P; given: P; want: P }): Message => ({ code: "SE513", severity: "error", title: `${p.target}.${p.key} cannot be ${p.given}`, notes: [`it must be ${p.want}`], help: `\`sec targets ${p.target}\` describes the options` }),
+    missing: (p: { target: P; key: P }): Message => ({ code: "SE513", severity: "error", title: `${p.target}.${p.key} must be given`, notes: [], help: `add --set ${p.target}.${p.key}=VALUE; \`sec targets ${p.target}\` describes the options` }),
+  },
   SE520: {
     command: (p: { name: P }): Message => ({ code: "SE520", severity: "error", title: `there is no command called \`${p.name}\``, notes: [], help: "`sec help` lists the commands" }),
     option: (p: { problem: P; command: P }): Message => ({ code: "SE520", severity: "error", title: `${p.problem}`, notes: [], help: `\`sec help ${p.command}\` lists the options` }),
@@ -419,6 +439,11 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE408: { summary: "a negative variance", text: "`running_var` of a batch norm is a mean of squares. Below zero the file is damaged, or the tensor is another one.\n\nWrong:\n```sh\nsec compile net.se --weights w.safetensors --rename running_mean=running_var\n```\nRight:\n```sh\nsec compile net.se --weights w.safetensors\n```" },
   SE491: { summary: "weights that are not finite", text: "NaN or infinity in a tensor spreads to every output. Usually a training run that diverged.\n\nWrong:\n```sh\nsec compile net.se --weights diverged.safetensors\n```\nRight:\n```sh\nsec compile net.se --weights best.safetensors\n```" },
   SE492: { summary: "a weight file that is much too large", text: "The file holds more than four times the bytes that the net needs, or one tensor of more than 2 GiB. Probably it is the file of another net,\nor it holds the optimiser's state too.\n\nWrong:\n```sh\nsec compile net.se --weights whole-training-state.safetensors --ignore-extra\n```\nRight:\n```sh\nsec compile net.se --weights net.safetensors\n```" },
+  SE501: { summary: "a target cannot express a layer", text: "Some layers have no counterpart on some targets: TensorFlow.js, for example, has no transposed convolution with dilation.\nKernel targets (cpu, webgpu) can express every layer.\n\nWrong:\n```sh\nsec compile net.se --target tfjs     # net.se has deconv(32, 3, dilation=2)\n```\nRight:\n```sh\nsec compile net.se --target webgpu\n```" },
+  SE503: { summary: "more memory than a target has", text: "A target puts limits on single buffers: WebGPU promises 128 MiB for one binding of a shader and 256 MiB for a buffer.\nA layer whose map or weights need more cannot run there.\n\nWrong:\n```sh\nsec compile net.se --target webgpu --batch 64\n```\nRight:\n```sh\nsec compile net.se --target webgpu --batch 8\n```" },
+  SE511: { summary: "an unknown target", text: "`--target` takes a built-in target, or `NAME` of a package `sec-backend-NAME` that is installed in your project.\n`sec targets` lists what is there. `sec` never installs anything.\n\nWrong:\n```sh\nsec compile net.se --target webgp\n```\nRight:\n```sh\nsec compile net.se --target webgpu\n```" },
+  SE512: { summary: "a backend made for another version", text: "A backend package states the version of the interface it was written for. This `sec` understands one version only;\nrunning a backend of another would print wrong code at best.\n\nWrong:\n```js\nexport default defineBackend({ name: \"dot\", apiVersion: 2 /* ... */ })\n```\nRight:\n```js\nexport default defineBackend({ name: \"dot\", apiVersion: 1 /* ... */ })\n```" },
+  SE513: { summary: "an option a target does not have, or a wrong value", text: "`--set TARGET.KEY=VALUE` and `set` in the configuration are checked against the target's own list.\n`sec targets NAME` prints it.\n\nWrong:\n```sh\nsec compile net.se --target webgpu --set webgpu.varant=tiled\n```\nRight:\n```sh\nsec compile net.se --target webgpu --set webgpu.variant=tiled\n```" },
   SE520: { summary: "wrong usage of a command or an option", text: "The command line itself is wrong: an unknown command or option, a missing or surplus argument, a value of the wrong kind.\n`sec help` lists the commands, `sec help COMMAND` the options of one." },
   SE521: { summary: "which net is meant", text: "A command that works on one net takes the only net that the file declares, or the one you name with `--net NAME` or `FILE#NAME`." },
   SE522: { summary: "output that cannot be written", text: "Output is written to a temporary file in the same folder and renamed, so a failure leaves the old file as it was.\nFiles that `sec` did not write are left alone unless `--force` is given." },

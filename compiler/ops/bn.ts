@@ -2,18 +2,11 @@ import { z } from "zod";
 import * as x from "../ir/expr.ts";
 import { describe } from "./attributes.ts";
 import { mapKernel } from "./kernels.ts";
-import { defineOp, type Tensor, type WeightSpec } from "./op.ts";
+import { defineOp, type WeightSpec } from "./op.ts";
 import { channels, perImage } from "./shape.ts";
-import { mapShape, zeros } from "./tensor.ts";
+import { mapPerChannel } from "./tensor.ts";
 
 const always = (value: number): WeightSpec["init"] => ({ default: { kind: "constant", value }, paper: { kind: "constant", value } });
-
-/** Calls `each(i, c)` for every element of a [n, c] or [n, c, h, w] tensor. */
-function perChannel(t: Tensor, each: (i: number, c: number) => void): void {
-  const [n, c, h, w] = mapShape(t);
-  let i = 0;
-  for (let b = 0; b < n; b++) for (let k = 0; k < c; k++) for (let p = 0; p < h * w; p++) each(i++, k);
-}
 
 export const bn = defineOp({
   summary: "batch normalisation with running statistics",
@@ -38,14 +31,11 @@ export const bn = defineOp({
     };
   },
   cost: (_inputs, output) => ({ macs: 0, elementOps: 2 * perImage(output) }),
-  reference: ([input], { weight, bias, running_mean: mean, running_var: variance }, a) => {
-    const output = zeros(input!.shape);
-    perChannel(input!, (i, c) => {
-      const normal = (input!.data[i]! - mean!.data[c]!) / Math.sqrt(variance!.data[c]! + a.eps);
-      output.data[i] = normal * (weight?.data[c] ?? 1) + (bias?.data[c] ?? 0);
-    });
-    return output;
-  },
+  reference: ([input], { weight, bias, running_mean: mean, running_var: variance }, a) =>
+    mapPerChannel(input!, (v, c) => {
+      const normal = (v - mean!.data[c]!) / Math.sqrt(variance!.data[c]! + a.eps);
+      return normal * (weight?.data[c] ?? 1) + (bias?.data[c] ?? 0);
+    }),
   lower: ({ name, inputs, output, weights, attrs }) => {
     const { weight, bias, running_mean: mean, running_var: variance } = weights;
     const reads = weight && bias ? [mean!, variance!, weight, bias] : [mean!, variance!];
@@ -65,15 +55,11 @@ export const bn = defineOp({
   },
   bound: {
     kind: "custom",
-    of: ([input], { weight, bias, running_mean: mean, running_var: variance }, a) => {
-      const allowed = new Float64Array(input!.data.length);
-      perChannel(input!, (i, c) => {
+    of: ([input], { weight, bias, running_mean: mean, running_var: variance }, a) =>
+      mapPerChannel(input!, (v, c) => {
         const scale = (weight?.data[c] ?? 1) / Math.sqrt(variance!.data[c]! + a.eps);
-        const sum = Math.abs(scale * input!.data[i]!) + Math.abs(scale * mean!.data[c]!) + Math.abs(bias?.data[c] ?? 0);
-        allowed[i] = 4 * 2 ** -23 * sum;
-      });
-      return allowed;
-    },
+        return 4 * 2 ** -23 * (Math.abs(scale * v) + Math.abs(scale * mean!.data[c]!) + Math.abs(bias?.data[c] ?? 0));
+      }).data,
   },
   samples: [
     { name: "map", inputs: [[2, 5, 3, 7]], attrs: {} },

@@ -89,6 +89,17 @@ function span(axis: PoolAxis, o: number, countPad: boolean): number {
   return end - (countPad ? start : Math.max(start, 0));
 }
 
+/** Divisors of an average along rows and columns: that of output (y, x) is rows[y] * columns[x]. */
+export function poolSpans(
+  input: TensorType,
+  a: PoolAttrs,
+  countPad: boolean,
+): readonly [rows: readonly number[], columns: readonly number[]] {
+  const [h, w] = poolAxes(input, a);
+  const spans = (axis: PoolAxis): number[] => Array.from({ length: axis.out }, (_, o) => span(axis, o, countPad));
+  return [spans(h), spans(w)];
+}
+
 export function poolReference(input: Tensor, a: PoolAttrs, fn: "max" | "mean", countPad = false): Tensor {
   const [n, c, inH, inW] = mapShape(input);
   const [h, w] = poolAxes(f32(n, c, inH, inW), a);

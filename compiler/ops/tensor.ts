@@ -13,6 +13,16 @@ export function mapShape(t: Tensor): readonly [number, number, number, number] {
   return [n, c, h, w];
 }
 
+/** fn(value, channel, image) for every element of a [n, c] or [n, c, h, w] tensor. */
+export function mapPerChannel(t: Tensor, fn: (v: number, c: number, n: number) => number): Tensor {
+  const [n, c, h, w] = mapShape(t);
+  const output = zeros(t.shape);
+  let i = 0;
+  for (let image = 0; image < n; image++)
+    for (let channel = 0; channel < c; channel++) for (let p = 0; p < h * w; p++, i++) output.data[i] = fn(t.data[i]!, channel, image);
+  return output;
+}
+
 /** output[i...] = input[source(i...)], for layers that only move elements; `source` writes the input's coordinates into `at`. */
 export function gather(input: Tensor, shape: readonly number[], source: (out: readonly number[], at: number[]) => void): Tensor {
   const output = zeros(shape);
