@@ -33,7 +33,7 @@ export const keyword: ReadonlyMap<string, TokenType> = new Map(
   KEYWORDS.map((word) => [
     word,
     createToken({
-      name: word,
+      name: `Keyword_${word}`,
       label: `\`${word}\``,
       pattern: word,
       longer_alt: Identifier,

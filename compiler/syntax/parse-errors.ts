@@ -1,0 +1,79 @@
+/** Parser exceptions -> SE003 in the reader's words. The grammar gives every place a phrase for what it expects; token sets are never shown. */
+import { EOF, type IToken, tokenMatcher } from "chevrotain";
+import type { Extra, Message } from "../diagnostics/diagnostic.ts";
+import { messages } from "../diagnostics/messages.gen.ts";
+import type { Span } from "../source.ts";
+import { type Context, tokenSpan } from "./build-ast.ts";
+import { fragmentSpan } from "./fragment.ts";
+import { tokenEnd } from "./scan.ts";
+import { DoubleSlash, DoubleStar, LCurly, RCurly } from "./tokens.ts";
+
+const EDITS = new Set(["insert", "replace", "remove", "set"]);
+
+/** A token as the reader sees it, long ones cut. */
+export function describe(token: IToken): string {
+  if (token.tokenType === EOF) return "the end of the file";
+  const text = token.image.length > 32 ? `${token.image.slice(0, 29)}...` : token.image;
+  return text.startsWith('"') || text.includes("`") ? text : `\`${text}\``;
+}
+
+/** Where a missing thing should stand: at the token found instead, or right behind the last one at the end of the file. */
+export function spanAt(context: Context, token: IToken, previous: IToken): Span {
+  if (token.tokenType !== EOF) return tokenSpan(context, token);
+  const end = previous.tokenType === EOF ? 0 : tokenEnd(previous);
+  return fragmentSpan(context.fragment, end, end);
+}
+
+/** `tokens` are those of the whole text; `expected` completes "expected ...". */
+export function reportUnexpected(context: Context, tokens: readonly IToken[], expected: string, token: IToken, previous: IToken): void {
+  const at = spanAt(context, token, previous);
+  const report = (message: Message, extra?: Extra) => context.diagnostics.report(message, at, extra);
+  if (tokenMatcher(token, DoubleSlash)) return report(messages.SE003.comment());
+  if (tokenMatcher(token, DoubleStar)) return report(messages.SE003.power());
+  if (tokens.length === 0) return report(messages.SE003.empty({ expected }));
+  if (expected === "`}`") {
+    const open = unclosed(context, tokens, token);
+    if (open && (token.tokenType === EOF || isDefinitionStart(tokens, token)))
+      return context.diagnostics.report(messages.SE003.unclosed(), tokenSpan(context, open));
+  }
+  if (tokenMatcher(token, RCurly) && expected === DEFINITION) return report(messages.SE003.surplus());
+  if (EDITS.has(token.image) && (expected === STATEMENT || expected === LAYER)) return report(messages.SE003.edit({ word: token.image }));
+  report(messages.SE003.expected({ expected, found: describe(token) }));
+}
+
+export const STATEMENT = "a layer or a statement";
+export const LAYER = "a layer";
+export const DEFINITION = "`use`, `block` or `net`";
+
+/** `net NAME` or `block NAME` at the start of a line: where the next definition begins, whatever is still open. */
+export function isDefinitionStart(tokens: readonly IToken[], token: IToken): boolean {
+  const index = token.payload as number | undefined;
+  if (index === undefined || (token.image !== "net" && token.image !== "block")) return false;
+  const next = tokens[index + 1];
+  const after = tokens[index + 2];
+  const isNamed = next !== undefined && /^[A-Za-z_]/.test(next.image);
+  return isNamed && (after?.image === "{" || after?.image === "(" || after?.image === "from");
+}
+
+/**
+ * The `{` that lacks its `}`: one that a `}` closes which stands further left than the line of the `{`, else the innermost still open
+ * at `until`. Indentation is only a hint, so it decides about the place of a message and nothing else.
+ */
+function unclosed(context: Context, tokens: readonly IToken[], until: IToken): IToken | undefined {
+  const open: IToken[] = [];
+  const end = until.tokenType === EOF ? tokens.length : (until.payload as number);
+  const indent = (token: IToken): number => {
+    const lineStart = context.fragment.text.lastIndexOf("\n", token.startOffset - 1) + 1;
+    return /^[ \t]*/.exec(context.fragment.text.slice(lineStart, token.startOffset))?.[0].length ?? 0;
+  };
+  const isFirst = (token: IToken): boolean =>
+    /(^|\n)[ \t]*$/.test(context.fragment.text.slice(Math.max(0, token.startOffset - 200), token.startOffset));
+  let suspect: IToken | undefined;
+  for (const token of tokens.slice(0, end)) {
+    if (tokenMatcher(token, LCurly)) open.push(token);
+    if (!tokenMatcher(token, RCurly)) continue;
+    const partner = open.pop();
+    if (!suspect && partner && isFirst(token) && indent(token) < indent(partner)) suspect = partner;
+  }
+  return open.length === 0 ? undefined : (suspect ?? open.at(-1));
+}
