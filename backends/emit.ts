@@ -1,0 +1,90 @@
+/** From a typed graph to the files of one target: graph passes, then for kernel targets lowering and kernel passes, then the backend. */
+import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
+import type { Graph, Value } from "../compiler/ir/graph.ts";
+import type { Program } from "../compiler/ir/kernel.ts";
+import { lowerGraph } from "../compiler/lower.ts";
+import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
+import { kernelPasses } from "../compiler/passes/kernel-pipeline.ts";
+import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
+import type { WeightReader } from "../compiler/weights/source.ts";
+import type { Backend, Emitted, KernelBackend } from "./backend.ts";
+
+export interface EmitTargetRequest {
+  readonly backend: Backend;
+  readonly graph: Graph;
+  /** As `parseBackendOptions` returned them. */
+  readonly options: unknown;
+  readonly weights: WeightReader;
+  /** What the open batch size becomes. */
+  readonly batch: number;
+  readonly level: OptimizeLevel;
+  readonly diagnostics: Diagnostics;
+  /** The spec as the user named it; only its last part reaches emitted text. */
+  readonly source: string;
+  readonly remark?: ((remark: Remark) => void) | undefined;
+  readonly onPass?: ((report: PassReport<Graph> | PassReport<Program>) => void) | undefined;
+  /** Check the IR between passes. */
+  readonly verify?: boolean | undefined;
+  /** Milliseconds by the caller's clock, for `timings`. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface EmittedTarget extends Emitted {
+  /** After the graph passes. */
+  readonly graph: Graph;
+  /** What a kernel backend printed. */
+  readonly program?: Program;
+  /** Milliseconds by `now`; 0 without it. */
+  readonly timings: { readonly optimize: number; readonly lower: number; readonly emit: number };
+}
+
+/** The files of one target. Problems that are the user's are in `diagnostics`; the caller looks there before it writes anything. */
+export function emitTarget(request: EmitTargetRequest): EmittedTarget {
+  const { backend, diagnostics, level, onPass, verify, source, weights } = request;
+  const now = request.now ?? (() => 0);
+  const remark = request.remark ?? (() => {});
+  // the options were checked against this backend's own schema: the types of open backends cannot say so
+  const options = request.options as never;
+  const emitContext = { options, diagnostics, weights, source };
+  const training = backend.level === "graph" && backend.training(options);
+
+  const start = now();
+  const run = { verify, now: request.now, onPass: onPass as RunOptions<Graph>["onPass"] };
+  const graph = optimizeGraph(request.graph, { level, diagnostics, remark, training, ...run });
+  const optimized = now();
+  if (backend.level === "graph") {
+    const emitted = backend.emit(bindBatch(graph, request.batch), emitContext);
+    return { ...emitted, graph, timings: { optimize: optimized - start, lower: 0, emit: now() - optimized } };
+  }
+  const program = lowerFor(backend, graph, request);
+  const lowered = now();
+  const emitted = backend.emit(program, emitContext);
+  return { ...emitted, graph, program, timings: { optimize: optimized - start, lower: lowered - optimized, emit: now() - lowered } };
+}
+
+/** Lowering and the kernel passes, shaped by what the backend can print. */
+function lowerFor(backend: KernelBackend, graph: Graph, request: EmitTargetRequest): Program {
+  const { batch, level, diagnostics, verify, now } = request;
+  const remark = request.remark ?? (() => {});
+  const { capabilities } = backend;
+  const program = lowerGraph(graph, { batch, capabilities, level, diagnostics, remark });
+  const onPass = request.onPass as RunOptions<Program>["onPass"];
+  return runKernelPasses(program, kernelPasses, { level, diagnostics, remark, training: false, capabilities }, { verify, now, onPass });
+}
+
+/** The graph with the open batch size as a number; the same graph when nothing is open. */
+export function bindBatch(graph: Graph, batch: number): Graph {
+  const bound = new Map<Value, Value>();
+  const bind = (value: Value): Value => {
+    if (value.type.shape.every((d) => typeof d === "number")) return value;
+    const known = bound.get(value);
+    if (known) return known;
+    const made = { ...value, type: { ...value.type, shape: value.type.shape.map((d) => (typeof d === "number" ? d : batch)) } };
+    bound.set(value, made);
+    return made;
+  };
+  const nodes = graph.nodes.map((n) => ({ ...n, inputs: n.inputs.map(bind), output: bind(n.output) }));
+  const inputs = graph.inputs.map(bind);
+  const outputs = graph.outputs.map((o) => ({ ...o, value: bind(o.value) }));
+  return bound.size === 0 ? graph : { ...graph, inputs, outputs, nodes };
+}
