@@ -28,6 +28,8 @@ export interface Capabilities {
   readonly arenas: "single" | "colored";
   /** Alignment of arena offsets in bytes. */
   readonly alignment: number;
+  /** Pixels of a map whose channel sums one tile of `Squeeze` holds; absent: the whole map for "single" arenas, else 32. */
+  readonly squeezePixels?: number;
   /** Most buffers one kernel may bind. */
   readonly maxBuffers: number;
 }
