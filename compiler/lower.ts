@@ -7,6 +7,7 @@ import { lowerGate, readGate } from "./lower-gate.ts";
 import { type Binder, binder, lowerNode } from "./lower-node.ts";
 import { expandToLoop } from "./ops/expand-kernel.ts";
 import { type Gate, recognizeGates } from "./passes/graph/recognize-gates.ts";
+import { tidy } from "./passes/kernel/buffers.ts";
 import { withKernels } from "./passes/kernel/flow.ts";
 import type { Capabilities, OptimizeLevel, Remark } from "./passes/pass.ts";
 
@@ -39,9 +40,7 @@ function neededNodes(graph: Graph, gates: ReadonlyMap<Value, Gate>): Set<Node> {
 /** Kinds beyond `loop` that the backend does not schedule itself become loops. */
 function expandUnknown(kernels: readonly Kernel[], kinds: ReadonlySet<string>, temp: Binder["temp"]): Kernel[] {
   return kernels.flatMap((k): readonly Kernel[] =>
-    k.kind === "loop" || kinds.has(k.kind)
-      ? [k]
-      : expandToLoop(k, (shape) => temp(k.name, shape)).map((l) => ({ ...l, from: l.from.length > 0 ? l.from : k.from })),
+    k.kind === "loop" || kinds.has(k.kind) ? [k] : expandToLoop(k, (shape) => temp(k.name, shape)).map((l) => tidy(l)),
   );
 }
 

@@ -2,7 +2,7 @@
 import type { Value } from "../../ir/graph.ts";
 import type { Expr, Kernel, LoopKernel } from "../../ir/kernel.ts";
 import { type Flow, readersOf, soleWriter } from "./flow.ts";
-import { isMap, sizeOf, valueOf } from "./join.ts";
+import { bufferValue, isMap, sizeOf } from "./join.ts";
 
 /** out[n, c, y, x] = map[n, c, y, x] * factors[n, c], in either order. */
 export interface Scaling {
@@ -25,14 +25,14 @@ export function scalingAt(flow: Flow, slot: number): Scaling | undefined {
   if (!kernel || !isMap(kernel) || kernel.body.kind !== "binary" || kernel.body.fn !== "mul") return undefined;
   const { a, b } = kernel.body;
   if (a.kind !== "load" || b.kind !== "load") return undefined;
-  const output = valueOf(kernel, kernel.output);
+  const output = bufferValue(kernel, kernel.output);
   const [n = 1, c = 1] = sizeOf(output);
   if (!ownPosition(kernel.store, sizeOf(output)) || kernel.store.length !== 4) return undefined;
   for (const [map, factors] of [
     [a, b],
     [b, a],
   ] as const) {
-    const [mapValue, factorValue] = [valueOf(kernel, map.buffer), valueOf(kernel, factors.buffer)];
+    const [mapValue, factorValue] = [bufferValue(kernel, map.buffer), bufferValue(kernel, factors.buffer)];
     const writer = soleWriter(flow, factorValue);
     if (writer === undefined || flow.slots[writer]?.kind !== "excite") continue;
     const [fn, fc] = sizeOf(factorValue);
@@ -55,8 +55,8 @@ export function excitesOf(flow: Flow, sums: Value): number[] | undefined {
 /** u, when the kernel is nothing but sums[n, 0, c] = sum of u over its map, for gates. */
 export function summedValue(flow: Flow, kernel: Kernel): Value | undefined {
   if (kernel.kind !== "loop" || kernel.reduce?.fn !== "add" || kernel.epilogue || kernel.body.kind !== "load") return undefined;
-  const sums = valueOf(kernel, kernel.output);
+  const sums = bufferValue(kernel, kernel.output);
   if (!excitesOf(flow, sums)) return undefined;
-  const u = valueOf(kernel, kernel.body.buffer);
+  const u = bufferValue(kernel, kernel.body.buffer);
   return ownPosition(kernel.body.at, sizeOf(u)) ? u : undefined;
 }

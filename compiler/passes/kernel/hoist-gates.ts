@@ -9,7 +9,7 @@ import { defineKernelPass } from "../pass.ts";
 import { tidy } from "./buffers.ts";
 import { closeFlow, type Flow, openFlow, readersOf, soleWriter } from "./flow.ts";
 import { scalingAt, summedValue } from "./gates.ts";
-import { sizeOf, valueOf } from "./join.ts";
+import { bufferValue, sizeOf } from "./join.ts";
 import { sumsKernel } from "./sums-kernel.ts";
 
 const one = (list: readonly number[], wanted: number): boolean => list.every((v) => v === wanted);
@@ -19,7 +19,7 @@ function plainBias(k: ContractKernel): Value | null | undefined {
   const e = k.epilogue;
   if (e.kind === "acc") return null;
   if (e.kind !== "binary" || e.fn !== "add" || e.a.kind !== "acc" || e.b.kind !== "load") return undefined;
-  const value = valueOf(k, e.b.buffer);
+  const value = bufferValue(k, e.b.buffer);
   const [at] = e.b.at;
   return e.b.at.length === 1 && at?.kind === "index" && at.name === "c" ? value : undefined;
 }
@@ -32,9 +32,9 @@ function isPointwise(k: ContractKernel): boolean {
 /** The layer with the convolution multiplied into it. */
 function hoisted(flow: Flow, excite: ExciteKernel, layer: ExciteLayer, conv: ContractKernel, bias: Value | null): ExciteKernel | undefined {
   const weightOf = (v: Value): Weight | undefined => flow.weightOf(v);
-  const w1 = weightOf(valueOf(excite, layer.weight));
-  const b1 = layer.bias === undefined ? undefined : weightOf(valueOf(excite, layer.bias));
-  const w = weightOf(valueOf(conv, conv.weight));
+  const w1 = weightOf(bufferValue(excite, layer.weight));
+  const b1 = layer.bias === undefined ? undefined : weightOf(bufferValue(excite, layer.bias));
+  const w = weightOf(bufferValue(conv, conv.weight));
   const b = bias ? weightOf(bias) : undefined;
   // a weight that is no constant of the program cannot be multiplied out
   if (!w1 || !w || (bias && !b) || (layer.bias !== undefined && !b1)) return undefined;
@@ -66,16 +66,16 @@ function hoist(flow: ReturnType<typeof openFlow>, slot: number): string | undefi
   if (conv?.kind !== "contract" || sizeOf(u).length !== 4 || !isPointwise(conv)) return undefined;
   const bias = plainBias(conv);
   if (bias === undefined) return undefined;
-  const sums = valueOf(kernel, kernel.kind === "loop" ? kernel.output : 0);
+  const sums = bufferValue(kernel, kernel.kind === "loop" ? kernel.output : 0);
   const [exciteSlot, ...others] = readersOf(flow, sums);
   const excite = exciteSlot === undefined ? undefined : flow.slots[exciteSlot];
   if (others.length > 0 || excite?.kind !== "excite" || exciteSlot === undefined) return undefined;
   const [first] = excite.layers;
   if (first?.kind !== "dense") return `the gate of ${conv.name} is not hoisted: it starts with a convolution over the channels`;
   const used = readersOf(flow, u).filter((s) => s !== slot);
-  if (flow.outputs.has(u) || used.length !== 1 || scalingAt(flow, used[0] as number)?.factors !== valueOf(excite, excite.output))
+  if (flow.outputs.has(u) || used.length !== 1 || scalingAt(flow, used[0] as number)?.factors !== bufferValue(excite, excite.output))
     return `the gate of ${conv.name} is not hoisted: its value is also read without the gate`;
-  const v = valueOf(conv, conv.input);
+  const v = bufferValue(conv, conv.input);
   const [batch = 1, cin = 1] = sizeOf(v);
   const total = flow.newValue(sums.name, [batch, 1, cin]);
   const made = hoisted(flow, excite, first, conv, bias);

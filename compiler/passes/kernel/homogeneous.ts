@@ -3,7 +3,7 @@
  * f(s u) = s f(u). Exact for relu and max in floating point too, because rounding is monotone.
  */
 import type { Expr, LoopKernel } from "../../ir/kernel.ts";
-import { sizeOf, valueOf } from "./join.ts";
+import { bufferValue, sizeOf } from "./join.ts";
 
 type Degree = "scaled" | "free" | "other";
 
@@ -64,7 +64,7 @@ const isAxis = (e: Expr | undefined, name: string): boolean => e?.kind === "inde
 
 /** Whether every load of `buffers` and the store are of the element's own image and channel. */
 function keepsChannel(k: LoopKernel, buffers: ReadonlySet<number>): boolean {
-  const shape = sizeOf(valueOf(k, k.output));
+  const shape = sizeOf(bufferValue(k, k.output));
   const own = (at: readonly Expr[]): boolean =>
     (isAxis(at[0], "n") || (shape[0] === 1 && at[0]?.kind === "const")) &&
     (isAxis(at[1], "c") || (shape[1] === 1 && at[1]?.kind === "const"));
@@ -82,7 +82,7 @@ function keepsChannel(k: LoopKernel, buffers: ReadonlySet<number>): boolean {
 
 /** Whether k(s u) = s k(u) for loads of u through `buffers` and any factors s[n, c] >= 0. */
 export function commutesWithScale(k: LoopKernel, buffers: ReadonlySet<number>): boolean {
-  if (sizeOf(valueOf(k, k.output)).length < 2 || !keepsChannel(k, buffers)) return false;
+  if (sizeOf(bufferValue(k, k.output)).length < 2 || !keepsChannel(k, buffers)) return false;
   const body = degreeOf(k.body, buffers, "other", k.reduce?.fn === "max");
   if (!k.reduce || !k.epilogue) return body === "scaled";
   return body === "scaled" && degreeOf(k.epilogue, buffers, "scaled", false) === "scaled";

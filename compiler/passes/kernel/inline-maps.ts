@@ -2,12 +2,12 @@
 import { defineKernelPass, type KernelPassContext } from "../pass.ts";
 import { closeFlow, type Flow, openFlow, readersOf, soleWriter } from "./flow.ts";
 import { gateLabel } from "./gates.ts";
-import { inlineInto, isMap, isReason, valueOf } from "./join.ts";
+import { bufferValue, inlineInto, isMap, isReason } from "./join.ts";
 
 function inline(flow: Flow, slot: number, { capabilities }: KernelPassContext): string | undefined {
   const guest = flow.slots[slot];
   if (!guest || !isMap(guest)) return undefined;
-  const value = valueOf(guest, guest.output);
+  const value = bufferValue(guest, guest.output);
   if (flow.outputs.has(value) || soleWriter(flow, value) !== slot) return undefined;
   const [at, ...others] = readersOf(flow, value);
   const reader = at === undefined ? undefined : flow.slots[at];

@@ -16,7 +16,7 @@ export const isReason = (j: Joined): j is string => typeof j === "string";
 const LONGEST = 320;
 
 export const sizeOf = (v: Value): readonly number[] => v.type.shape as readonly number[];
-export const valueOf = (k: Kernel, buffer: number): Value => (k.buffers[buffer] as Kernel["buffers"][number]).value;
+export const bufferValue = (k: Kernel, buffer: number): Value => (k.buffers[buffer] as Kernel["buffers"][number]).value;
 export const isMap = (k: Kernel): k is LoopKernel => k.kind === "loop" && k.reduce === undefined;
 
 /** "+relu": what a fused kernel's name says about the node that was added. */
@@ -33,7 +33,7 @@ export function storeOf(k: Producer): readonly Expr[] {
   if (k.kind === "loop") return k.store;
   const [, h, w] = k.window.out;
   const all = [x.index("n"), x.index("c"), indexOr0("y", h), indexOr0("x", w)];
-  return all.slice(0, valueOf(k, k.output).type.shape.length);
+  return all.slice(0, bufferValue(k, k.output).type.shape.length);
 }
 
 /** The value stored, over acc and the kernel's axes. */
@@ -123,7 +123,7 @@ function checked<K extends Kernel>(k: K, maxBuffers: number): Joined<K> {
 
 /** `host` followed by `guest`, a map that reads `host`'s output; the joined kernel writes guest's output. Host must be the only writer, guest the only reader. */
 export function fuseInto(host: Producer, guest: LoopKernel, maxBuffers: number, label?: string): Joined<Producer> {
-  const value = valueOf(host, host.output);
+  const value = bufferValue(host, host.output);
   const shape = sizeOf(value);
   const own = buffersOf(guest, value);
   const at = onlyCoordinates(guest.body, own);
@@ -136,7 +136,7 @@ export function fuseInto(host: Producer, guest: LoopKernel, maxBuffers: number, 
   const name = fusedName(host, guest, label);
   const from = [...host.from, ...guest.from];
   if (!to) {
-    const target = sizeOf(valueOf(guest, guest.output));
+    const target = sizeOf(bufferValue(guest, guest.output));
     if (host.kind !== "loop" || !keepsOrder(guest) || shape[0] !== target[0])
       return `${guest.name} does not walk over ${host.name} element by element`;
     const flat = ravel(store.slice(1), shape.slice(1));
@@ -155,7 +155,7 @@ export function fuseInto(host: Producer, guest: LoopKernel, maxBuffers: number, 
   }
   const [c, h, w] = host.window.out;
   const fits = sameExprs(target, [x.index("n"), x.index("c"), indexOr0("y", h), indexOr0("x", w)].slice(0, target.length));
-  const shaped = sizeOf(valueOf(guest, guest.output));
+  const shaped = sizeOf(bufferValue(guest, guest.output));
   if (!fits || shaped[0] !== host.window.batch || shaped[1] !== c || (shaped[2] ?? 1) !== h || (shaped[3] ?? 1) !== w)
     return `${guest.name} moves elements, which a ${host.kind} kernel cannot while it stores`;
   return checked({ ...host, name, from, buffers, output, epilogue: result }, maxBuffers);
@@ -176,7 +176,7 @@ function evaluations(k: Kernel, buffers: ReadonlySet<number>): number {
 
 /** `reader` with the map `guest` computed in place of each load of its result. Refuses when elements would be computed more than once. */
 export function inlineInto(reader: Kernel, guest: LoopKernel, maxBuffers: number, label?: string): Joined {
-  const value = valueOf(guest, guest.output);
+  const value = bufferValue(guest, guest.output);
   const own = buffersOf(reader, value);
   if (fieldBuffers(reader).some((b) => own.has(b))) return `${reader.name} reads ${guest.name} as a matrix`;
   if (![...loadedBuffers(reader)].some((b) => own.has(b))) return `${reader.name} does not read ${guest.name}`;

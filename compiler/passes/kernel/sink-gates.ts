@@ -10,7 +10,7 @@ import { mapExpressions, tidy } from "./buffers.ts";
 import { closeFlow, type Flow, openFlow, readersOf, soleWriter } from "./flow.ts";
 import { type Scaling, scalingAt } from "./gates.ts";
 import { commutesWithScale } from "./homogeneous.ts";
-import { buffersOf, inlineInto, isMap, valueOf } from "./join.ts";
+import { buffersOf, bufferValue, inlineInto, isMap } from "./join.ts";
 import { substitution } from "./substitute.ts";
 
 /** Layers a scale is moved past at most; a guard for the time of nets that are one long chain of pools. */
@@ -62,7 +62,7 @@ function absorb(
     if (edits.has(slot)) return "a kernel reads it in two ways";
     const reader = flow.slots[slot] as Kernel;
     if (reader.kind === "loop" && depth < DEPTH) {
-      const output = valueOf(reader, reader.output);
+      const output = bufferValue(reader, reader.output);
       const sole = soleWriter(flow, output) === slot;
       const trial: Edits = new Map(edits);
       trial.set(slot, rebind(reader, scaled, plain));
@@ -84,7 +84,7 @@ function absorb(
 
 /** A loop that commutes with the scale and has no other operands of the same value. */
 const pastThis = (flow: Flow, reader: Kernel, scaled: Value): boolean =>
-  reader.kind === "loop" && commutesWithScale(reader, buffersOf(reader, scaled)) && !flow.outputs.has(valueOf(reader, reader.output));
+  reader.kind === "loop" && commutesWithScale(reader, buffersOf(reader, scaled)) && !flow.outputs.has(bufferValue(reader, reader.output));
 
 /** The factors as operand of a loop: each load of `scaled` becomes plain * factors. */
 function scaledLoads(reader: Kernel, scaled: Value, plain: Value, scaling: Scaling, { capabilities }: KernelPassContext): Kernel | string {

@@ -4,7 +4,7 @@ import { type Capabilities, defineKernelPass } from "../pass.ts";
 import { tidy } from "./buffers.ts";
 import { closeFlow, type Flow, openFlow, readersOf, soleWriter } from "./flow.ts";
 import { summedValue } from "./gates.ts";
-import { sizeOf, valueOf } from "./join.ts";
+import { bufferValue, sizeOf } from "./join.ts";
 
 /** Pixels one WebGPU workgroup of 8x8 threads covers; also what `squeezePixels` defaults to where kernels run in parallel. */
 const TILE_PIXELS = 32;
@@ -27,7 +27,7 @@ function squeeze(flow: Flow, slot: number, capabilities: Capabilities): string |
   if (sizeOf(u).length !== 4) return keep("it is no map");
   const [batch = 1, c = 1, h = 1, w = 1] = sizeOf(u);
   const tiles = tilesOf(h * w, capabilities);
-  const old = valueOf(kernel, kernel.output);
+  const old = bufferValue(kernel, kernel.output);
   const sums = flow.newValue(old.name, [batch, tiles, c]);
   const buffer = maker.buffers.length;
   const joined: Kernel = tidy({
