@@ -38,7 +38,7 @@ const refuse = (reason: string): Absorption => ({ ok: false, reason });
 function commutes(step: Step): boolean {
   if (COMMUTES.has(step.what)) return true;
   if (step.what !== "pad" || step.node?.kind !== "layer") return false;
-  return step.node.args["mode"] !== "constant" || step.node.args["value"] === 0;
+  return step.node.args.mode !== "constant" || step.node.args.value === 0;
 }
 
 /** "`relu` at layer1.0.2", "the input `image`". */

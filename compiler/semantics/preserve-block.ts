@@ -130,7 +130,7 @@ function evaluateStep(step: Step, inputs: readonly Abstract[], zeroed: boolean, 
   }
   if (NOTHING.has(step.what)) return first;
   if (first.kind === "scaled") {
-    const m = step.what === "times" ? args["k"] : undefined;
+    const m = step.what === "times" ? args.k : undefined;
     return typeof m === "number" ? { kind: "scaled", k: first.k * m, exact: first.exact && isExactFactor(m) } : data();
   }
   if (first.kind !== "constant") return data();
@@ -141,10 +141,10 @@ function evaluateStep(step: Step, inputs: readonly Abstract[], zeroed: boolean, 
   if (step.what === "prelu") return k >= 0 ? first : data();
   if (ELEMENTWISE.has(step.what)) return elementwise(step.what, k, args);
   if (MOVES.has(step.what)) return first;
-  if (step.what === "pad") return args["mode"] !== "constant" || args["value"] === k ? first : data();
-  if (MAXIMA.has(step.what)) return isUnpadded(args["pad"]) ? first : data();
-  if (step.what === "upsample") return k === 0 || args["mode"] === "nearest" ? first : data();
-  if (MEANS.has(step.what)) return isUnpadded(args["pad"]) && meanIsExact(step, k, args) ? first : data();
+  if (step.what === "pad") return args.mode !== "constant" || args.value === k ? first : data();
+  if (MAXIMA.has(step.what)) return isUnpadded(args.pad) ? first : data();
+  if (step.what === "upsample") return k === 0 || args.mode === "nearest" ? first : data();
+  if (MEANS.has(step.what)) return isUnpadded(args.pad) && meanIsExact(step, k, args) ? first : data();
   return data();
 }
 
@@ -197,14 +197,14 @@ function isUnpadded(pad: unknown): boolean {
  */
 function meanIsExact(step: Step, k: number, args: Readonly<Record<string, unknown>>): boolean {
   if (k === 0) return true;
-  if (!isExactFactor(k) || args["ceil"] === true) return false;
+  if (!isExactFactor(k) || args.ceil === true) return false;
   const [input] = step.inputs;
   if (!input?.type || !step.type) return false;
   if (step.what !== "avgpool") {
     const count = numel(input.type.shape) / numel(step.type.shape);
     return isPowerOfTwo(count) && count <= 2 ** 20;
   }
-  const kernel = args["kernel"];
+  const kernel = args.kernel;
   const [h, w] = Array.isArray(kernel) ? kernel : [kernel, kernel];
   return typeof h === "number" && typeof w === "number" && isPowerOfTwo(h * w) && h * w <= 2 ** 20;
 }

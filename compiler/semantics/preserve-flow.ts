@@ -5,8 +5,8 @@
 import { must } from "../invariant.ts";
 import type { TensorType } from "../ir/type.ts";
 import { opOf } from "../ops/index.ts";
-import type { FromItem, InputItem, Item, LayerNode, LevelNode, MergeNode, OutputItem, SharedNode, TreeNode } from "./tree.ts";
-import { isNode } from "./tree.ts";
+import type { LayerNode, LevelNode, MergeNode, TreeNode } from "./tree.ts";
+import { evaluateTree } from "./tree-values.ts";
 
 /** One computation and the value it makes. Steps are in order of computation; ids are their places in `Flow.steps`. */
 export interface Step {
@@ -44,37 +44,14 @@ export interface Flow {
   readonly uses: ReadonlyMap<LayerNode, number>;
 }
 
-/** Final values by node, entries by level, and outputs, of one use of a part; `outer` is what surrounds the use. */
-interface Values {
-  readonly nodes: Map<TreeNode, Step>;
-  readonly entries: Map<LevelNode, Step>;
-  readonly inputs: Map<InputItem, Step>;
-  readonly outputs: Map<OutputItem, Step>;
-  readonly outer: Values | undefined;
-}
-
-const noValues = (outer: Values | undefined): Values => ({
-  nodes: new Map(),
-  entries: new Map(),
-  inputs: new Map(),
-  outputs: new Map(),
-  outer,
-});
-
-function find<K, V>(values: Values | undefined, map: (v: Values) => Map<K, V>, key: K): V {
-  for (let at = values; at; at = at.outer) {
-    const found = map(at).get(key);
-    if (found !== undefined) return found;
-  }
-  return must<V>(undefined, "value a `from` reads");
-}
-
 /** Needs a tree without errors: every `from` resolved, every type known. */
 export function flowOf(root: LevelNode): Flow {
   const steps: Step[] = [];
   const regions: Region[] = [];
   const insertions = new Map<TreeNode, number>();
   const uses = new Map<LayerNode, number>();
+  /** Inserted nodes that are being evaluated, innermost last. */
+  const open: { readonly entry: Step; readonly start: number }[] = [];
 
   const step = (what: string, node: Step["node"], inputs: readonly Step[], type: TensorType | undefined, name?: string): Step => {
     const made: Step = { id: steps.length, what, node, inputs, type, readers: [], outputs: 0, name };
@@ -83,89 +60,30 @@ export function flowOf(root: LevelNode): Flow {
     return made;
   };
 
-  const jump = (item: FromItem, values: Values): Step => {
-    const { target } = item;
-    switch (target.kind) {
-      case "node":
-        return find(values, (v) => v.nodes, target.node);
-      case "entry":
-        return find(values, (v) => v.entries, target.level);
-      case "input":
-        return find(values, (v) => v.inputs, target.item);
-      case "output":
-        return find(values, (v) => v.outputs, target.item);
-      default:
-        return target satisfies never;
-    }
-  };
-
-  const body = (
-    items: readonly Item[],
-    entry: Step | undefined,
-    values: Values,
-    isRoot: boolean,
-  ): { value: Step | undefined; output: Step | undefined } => {
-    let value = entry;
-    let output: Step | undefined;
-    for (const item of items) {
-      if (isNode(item)) value = visit(item, must(value, "arriving value"), values);
-      else if (item.kind === "from") value = jump(item, values);
-      else if (item.kind === "input") {
-        value = isRoot ? step("input", undefined, [], item.type, item.name) : must(entry, "arriving value");
-        values.inputs.set(item, value);
-      } else {
-        output = must(value, "output value");
-        values.outputs.set(item, output);
-        if (isRoot) output.outputs++;
-      }
-    }
-    return { value, output };
-  };
-
-  /** The node itself, without what was inserted around it. */
-  const own = (node: TreeNode, arriving: Step, values: Values): Step => {
-    switch (node.kind) {
-      case "layer":
-        uses.set(node, (uses.get(node) ?? 0) + 1);
-        return step(node.op, node, [arriving], node.out);
-      case "shared":
-        return own(node.target, arriving, noValues(values));
-      case "level": {
-        values.entries.set(node, arriving);
-        const { value, output } = body(node.items, arriving, values, false);
-        // the value of a net is that of its last output
-        return output ?? must(value, "value of a level");
-      }
-      case "branch":
-      case "inline":
-        return must(body(node.items, arriving, values, false).value, "value of a branch");
-      case "merge": {
-        const inputs = node.branches.map((branch) => visit(branch, arriving, values));
-        // an absent shortcut is an empty one
-        if (node.word === "residual" && inputs.length === 1) inputs.push(arriving);
-        return step(node.word, node, inputs, node.out);
-      }
-      default:
-        return node satisfies never;
-    }
-  };
-
-  const visit = (node: TreeNode, arriving: Step, values: Values): Step => {
-    let value = arriving;
-    for (const inserted of node.before) value = visit(inserted, value, values);
-    const start = steps.length;
-    const entry = value;
-    value = own(node, value, values);
-    if (node.inserted) {
-      regions.push({ node, entry, result: value, start, end: steps.length });
+  evaluateTree<Step>(root, {
+    input: (item) => step("input", undefined, [], item.type, item.name),
+    layer(node, input) {
+      uses.set(node, (uses.get(node) ?? 0) + 1);
+      return step(node.op, node, [input], node.out);
+    },
+    merge(node, branches, _use, arriving) {
+      // an absent shortcut is an empty one
+      const inputs = node.word === "residual" && branches.length === 1 ? [...branches, arriving] : branches;
+      return step(node.word, node, inputs, node.out);
+    },
+    unknown: () => must<Step>(undefined, "value in a tree without errors"),
+    arrive(node, entry) {
+      if (node.inserted) open.push({ entry, start: steps.length });
+    },
+    leave(node, result) {
+      if (!node.inserted) return;
+      regions.push({ node, ...must(open.pop(), "entry"), result, end: steps.length });
       insertions.set(node, (insertions.get(node) ?? 0) + 1);
-    }
-    for (const inserted of node.after) value = visit(inserted, value, values);
-    values.nodes.set(node, value);
-    return value;
-  };
-
-  body(root.items, undefined, noValues(undefined), true);
+    },
+    output(item, value) {
+      if (root.items.includes(item)) value.outputs++;
+    },
+  });
   return { steps, regions, insertions, uses };
 }
 
