@@ -136,7 +136,7 @@ function planOf(kernel: Contraction, w: Window): Plan {
   // runs of whole rows, short enough that four f64 rows stay in the first-level cache
   const rows = flat ? divisorUpTo(w.out[1], Math.max(1, Math.floor(128 / w.out[2]))) : 1;
   const run = rows * w.out[2];
-  if (kh * kw === 1) return { kind: "channels", block, run, merged: flat, taps: divisorUpTo(ins, 8) };
+  if (kh * kw === 1) return { kind: "channels", block, run, merged: flat, taps: divisorUpTo(ins, 4) };
   if (ins === 1 && block === 1 && kh * kw <= 25) return { kind: "window", block, run, merged: false, taps: kh * kw };
   return { kind: "row", block, run, merged: false, taps: Math.min(kw, 8) };
 }

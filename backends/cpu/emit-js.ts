@@ -115,8 +115,8 @@ export async function load(options = {}) {
     bytes: ${packed.payloadBytes},
     hash: "${packed.hash}",
   });
-  let weights = new Float32Array(payload.buffer, payload.byteOffset, ${packed.payloadBytes / 4});
-  let arena = new Float32Array(${arena.length}); // all activations: a place is used again when its value is dead
+  const weights = new Float32Array(payload.buffer, payload.byteOffset, ${packed.payloadBytes / 4});
+  const arena = new Float32Array(${arena.length}); // all activations: a place is used again when its value is dead
   const weight = (/** @type {number} */ from, /** @type {number} */ size) => weights.subarray(from, from + size);
   const tensor = (/** @type {number} */ from, /** @type {number} */ size) => arena.subarray(from, from + size);
 ${indent(layers(declared, activations, scratch, steps, results), 2)}
@@ -158,9 +158,7 @@ function layers(
     ...steps.map((s) => `  ${s}`),
     `  return { ${results.join(", ")} };`,
     "};",
-    "return makeNet(signature.name, signature.inputs, compute, () => {",
-    "  weights = arena = new Float32Array(0);",
-    "});",
+    "return makeNet(signature.name, signature.inputs, compute);",
   ].join("\n");
 }
 

@@ -54,7 +54,13 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
       return name;
     },
     index: (name) => name,
-    acc: { text: "row[x]", rounded: false },
+    acc: { text: plan.run === 1 ? "row[0]" : "row[x]", rounded: false },
+  };
+  const plain: ExprNames = {
+    load: (buffer) => parameters[buffer] as string,
+    index: (name) => name,
+    acc: { text: "sum", rounded: false },
+    plain: true,
   };
 
   const epilogue = settle(kernel.epilogue);
@@ -79,20 +85,13 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
     "  const c = c0 + k;",
     ...[...perChannel].map(([name, load]) => `  const ${name} = ${load};`),
     ...(squeeze === undefined ? [] : ["  let sum = 0;"]),
-    `  for (let x = 0; x < ${plan.run}; x++) {`,
-    ...pixel.map((line) => `    ${line}`),
-    "  }",
+    ...(plan.run === 1
+      ? pixel.map((line) => `  ${line}`)
+      : [`  for (let x = 0; x < ${plan.run}; x++) {`, ...pixel.map((line) => `    ${line}`), "  }"]),
     ...(squeeze === undefined ? [] : ["  totals[k] += sum;"]),
     "}",
   ];
-  const text = `sum of products${
-    stored === "row[x]"
-      ? ""
-      : `, then ${stored
-          .replaceAll("row[x]", "sum")
-          .replaceAll(/f32\((\w+)\)/g, "$1")
-          .replaceAll("Math.", "")}`
-  }.`;
+  const text = `${printExpr(epilogue, plain).replaceAll("Math.", "")}.`;
   if (!kernel.squeeze || squeeze === undefined) return { before: [], after: [], lines, text };
   const { buffer, tiles } = kernel.squeeze;
   const n = w.batch === 1 ? "" : `n * ${tiles * w.out[0]} + `;

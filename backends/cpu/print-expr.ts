@@ -16,6 +16,8 @@ export interface ExprNames {
   readonly index: (name: string) => string;
   /** The reduced value; `rounded` when it is an f32 already. */
   readonly acc: { readonly text: string; readonly rounded: boolean };
+  /** For comments: `f32` is left out. */
+  readonly plain?: boolean;
 }
 
 /** Binding strength of JavaScript operators, as far as expressions use them. */
@@ -51,7 +53,7 @@ function print(e: Expr, names: ExprNames, rounds: boolean): Text {
     case "load":
       return { text: names.load(e.buffer, e.at), strength: ATOM };
     case "acc":
-      return rounded({ text: names.acc.text, strength: ATOM }, rounds || names.acc.rounded);
+      return rounded({ text: names.acc.text, strength: ATOM }, rounds || names.acc.rounded, names);
     case "select": {
       const cond = print(e.cond, names, true);
       return {
@@ -76,7 +78,7 @@ function constantText(type: "f32" | "i32" | "bool", value: number): Text {
 }
 
 /** Rounds unless the destination does. */
-const rounded = (t: Text, rounds: boolean): Text => (rounds ? t : call("f32", t.text));
+const rounded = (t: Text, rounds: boolean, names: ExprNames): Text => (rounds || names.plain ? t : call("f32", t.text));
 
 function printUnary(e: Extract<Expr, { kind: "unary" }>, names: ExprNames, rounds: boolean): Text {
   const inner = (exact: boolean): Text => print(e.x, names, exact);
@@ -91,9 +93,9 @@ function printUnary(e: Extract<Expr, { kind: "unary" }>, names: ExprNames, round
     case "log":
     case "sqrt":
     case "tanh":
-      return rounded(call(`Math.${e.fn}`, inner(false).text), rounds);
+      return rounded(call(`Math.${e.fn}`, inner(false).text), rounds, names);
     case "rsqrt":
-      return rounded({ text: `1 / ${call("Math.sqrt", inner(false).text).text}`, strength: PRODUCT }, rounds);
+      return rounded({ text: `1 / ${call("Math.sqrt", inner(false).text).text}`, strength: PRODUCT }, rounds, names);
     case "float":
       return inner(true);
     case "int":
@@ -112,7 +114,7 @@ function printBinary(e: Extract<Expr, { kind: "binary" }>, names: ExprNames, rou
     const right = at(b(!float), associative && !float ? strength : strength + 0.5);
     return { text: `${left} ${operator} ${right}`, strength };
   };
-  const arithmetic = (t: Text): Text => (float ? rounded(t, rounds) : t);
+  const arithmetic = (t: Text): Text => (float ? rounded(t, rounds, names) : t);
   switch (e.fn) {
     case "add":
       if (!float && e.b.kind === "const" && e.b.value < 0) return { text: `${at(a(true), SUM)} - ${-e.b.value}`, strength: SUM };

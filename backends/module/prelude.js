@@ -48,7 +48,7 @@ function takeInputs(net, ports, inputs) {
  * The net that `load` returns: checks inputs when `run` is called, serves calls one after another, refuses them after `dispose`.
  * @param {string} net @param {readonly Port[]} ports
  * @param {(inputs: Tensors) => Tensors | Promise<Tensors>} compute gets arrays of its own; returns fresh arrays
- * @param {() => void} free called once
+ * @param {() => void} [free] called once; memory that only `compute` holds is let go in any case
  */
 function makeNet(net, ports, compute, free) {
   let disposed = false;
@@ -70,7 +70,9 @@ function makeNet(net, ports, compute, free) {
     dispose() {
       if (disposed) return;
       disposed = true;
-      free();
+      free?.();
+      compute = refuse;
+      free = undefined;
     },
   };
 }

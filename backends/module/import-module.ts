@@ -1,0 +1,30 @@
+/** Imports an emitted module in this process. Nothing is written: its text becomes a data: URL, its weights are passed as bytes. */
+import { must } from "../../compiler/invariant.ts";
+import type { Artifact, Tensors } from "../backend.ts";
+
+export interface LoadedNet {
+  run(inputs: Tensors): Promise<Tensors>;
+  dispose(): void;
+}
+
+export interface EmittedModule {
+  /** The module's own `load`; options are the target's. */
+  load(options: Readonly<Record<string, unknown>>): Promise<LoadedNet>;
+  /** Contents of the `.weights` file. */
+  readonly weights: Uint8Array;
+}
+
+/** Imports the text of an ES module that imports nothing itself. */
+export async function importText<T>(text: string): Promise<T> {
+  return (await import(`data:text/javascript;base64,${Buffer.from(text, "utf8").toString("base64")}`)) as T;
+}
+
+export async function importModule(files: readonly Artifact[], net: string): Promise<EmittedModule> {
+  const file = (path: string): Artifact =>
+    must(
+      files.find((f) => f.path === path),
+      path,
+    );
+  const { load } = await importText<Pick<EmittedModule, "load">>(file(`${net}.js`).contents as string);
+  return { load, weights: file(`${net}.weights`).contents as Uint8Array };
+}
