@@ -1,0 +1,48 @@
+/**
+ * Which text a kernel gets for which device. A module holds one list of shaders per mode; the host picks a mode when it loads and never
+ * mixes them.
+ */
+import { unreachable } from "../../compiler/invariant.ts";
+import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
+import { geometryOf } from "./contract.ts";
+import { printRegister } from "./contract-register.ts";
+import { printTiled, tiledGroups } from "./contract-tiled.ts";
+import { printDepthwise } from "./depthwise.ts";
+import { printExcite } from "./excite.ts";
+import { printLoop } from "./loops.ts";
+import { frameOf, type Shader } from "./shader.ts";
+
+export type Variant = "register" | "tiled";
+
+export interface Mode {
+  readonly variant: Variant;
+  /** Storage and weights in f16 (feature shader-f16); sums stay f32. */
+  readonly half: boolean;
+}
+
+/** Fewer workgroups than this leave a device idle; the register form then has finer grains. */
+const FEWEST_GROUPS = 16;
+
+export function modesOf(variant: Variant | "auto", f16: boolean): Mode[] {
+  const variants: readonly Variant[] = variant === "auto" ? ["register", "tiled"] : [variant];
+  return variants.flatMap((v) => (f16 ? [{ variant: v, half: false }, { variant: v, half: true }] : [{ variant: v, half: false }]));
+}
+
+export function printKernel(program: Program, kernel: Kernel, mode: Mode): Shader {
+  const frame = frameOf(program, kernel, { half: mode.half });
+  switch (kernel.kind) {
+    case "loop":
+      return printLoop(frame, kernel);
+    case "contract": {
+      if (mode.variant === "register") return printRegister(frame, kernel);
+      const [x, y, z] = tiledGroups(geometryOf(frame, kernel));
+      return x * y * z < FEWEST_GROUPS ? printRegister(frame, kernel) : printTiled(frame, kernel);
+    }
+    case "depthwise":
+      return printDepthwise(frame, kernel);
+    case "excite":
+      return printExcite(frame, kernel);
+    default:
+      return unreachable(kernel, "kernel kind");
+  }
+}
