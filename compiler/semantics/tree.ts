@@ -29,6 +29,8 @@ interface NodeBase {
    */
   part: string;
   origin: Origin;
+  /** The word carets go under: the callee, the merge word, the branch's name; a group's label or the group. */
+  nameSpan: Span;
   /** Put in by `before`: the arriving value runs through these, then reaches this node alone. */
   before: TreeNode[];
   /** Put in by `after`: the value of the node, for every reader, is the end of this chain. */
@@ -38,6 +40,12 @@ interface NodeBase {
   /** What the node itself gives (before `after`). */
   out: TensorType | undefined;
   inserted?: InsertMark;
+  /** Of a call put in by `replace ... init p`: how the weights in it start. */
+  init?: "default" | "paper";
+  /** Put in by `at start of`: later ones of the same place come after it. */
+  atStart?: boolean;
+  /** The last edit that changed something directly in this node, and the net whose edit it was. */
+  edited?: { readonly span: Span; readonly root: LevelNode };
 }
 
 export interface LayerNode extends NodeBase {
