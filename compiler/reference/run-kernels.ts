@@ -17,8 +17,12 @@ interface Frame {
   readonly kernel: LoopKernel;
   readonly memory: ReadonlyMap<number, Numbers>;
   readonly indices: Map<string, number>;
+  readonly round: (v: number) => number;
   acc: number;
 }
+
+/** Numbers of a run: "f32" rounds after every operation as a target does, "f64" shows whether two programs are the same function. */
+export type Precision = "f32" | "f64";
 
 /** Row-major position of coordinates, checked. */
 function address(value: Value, at: readonly number[], kernel: string): number {
@@ -37,7 +41,7 @@ function address(value: Value, at: readonly number[], kernel: string): number {
 function prepare(e: Expr, frame: Frame): Run {
   switch (e.kind) {
     case "const": {
-      const value = e.type === "f32" ? Math.fround(e.value) : e.value;
+      const value = e.type === "f32" ? frame.round(e.value) : e.value;
       return () => value;
     }
     case "index":
@@ -64,12 +68,12 @@ function prepare(e: Expr, frame: Frame): Run {
     case "unary": {
       const v = prepare(e.x, frame);
       const fn = UNARY[e.fn];
-      return typeOf(e) === "f32" ? () => Math.fround(fn(v())) : () => fn(v());
+      return typeOf(e) === "f32" ? () => frame.round(fn(v())) : () => fn(v());
     }
     case "binary": {
       const [a, b] = [prepare(e.a, frame), prepare(e.b, frame)];
       const fn = BINARY[e.fn];
-      return typeOf(e) === "f32" ? () => Math.fround(fn(a(), b())) : () => fn(a(), b());
+      return typeOf(e) === "f32" ? () => frame.round(fn(a(), b())) : () => fn(a(), b());
     }
   }
 }
@@ -118,21 +122,22 @@ function walkAxes(axes: LoopKernel["space"], indices: Map<string, number>, visit
   indices.delete(axis.name);
 }
 
-function runLoop(kernel: LoopKernel, memory: Map<number, Numbers>): void {
+function runLoop(kernel: LoopKernel, memory: Map<number, Numbers>, precision: Precision): void {
   const target = must(kernel.buffers[kernel.output], `output of ${kernel.name}`);
   invariant(target.access === "write", `${kernel.name} writes a buffer it declares as read`);
   const shape = target.value.type.shape;
-  const output = memory.get(target.value.id) ?? new Float32Array(numel(shape)).fill(Number.NaN);
-  const frame: Frame = { kernel, memory, indices: new Map(), acc: 0 };
+  const output = memory.get(target.value.id) ?? new (precision === "f32" ? Float32Array : Float64Array)(numel(shape)).fill(Number.NaN);
+  const round = precision === "f32" ? Math.fround : (v: number) => v;
+  const frame: Frame = { kernel, memory, indices: new Map(), round, acc: 0 };
   const [body, epilogue] = [prepare(kernel.body, frame), kernel.epilogue && prepare(kernel.epilogue, frame)];
   const store = kernel.store.map((e) => prepare(e, frame));
   const { reduce } = kernel;
   walkAxes(kernel.space, frame.indices, () => {
     let result: number;
     if (reduce) {
-      let acc = Math.fround(reduce.init);
+      let acc = round(reduce.init);
       walkAxes(reduce.over, frame.indices, () => {
-        acc = reduce.fn === "add" ? Math.fround(acc + body()) : Math.max(acc, body());
+        acc = reduce.fn === "add" ? round(acc + body()) : Math.max(acc, body());
       });
       frame.acc = acc;
       result = epilogue ? epilogue() : acc;
@@ -147,11 +152,16 @@ function runLoop(kernel: LoopKernel, memory: Map<number, Numbers>): void {
  * Runs the kernels in order. `given`: inputs and weights by value id, row-major in their logical shape, f32.
  * Returns every value's numbers by id, the given ones included. An element nobody wrote is NaN.
  */
-export function runKernels(kernels: readonly Kernel[], given: ReadonlyMap<number, Numbers>): ReadonlyMap<number, Numbers> {
+export function runKernels(
+  kernels: readonly Kernel[],
+  given: ReadonlyMap<number, Numbers>,
+  precision: Precision = "f32",
+): ReadonlyMap<number, Numbers> {
   const memory = new Map(given);
   let id = -1;
   const temp = (shape: readonly number[]): Value => ({ id: id--, type: { dtype: "f32", shape }, name: `temp${-id}` });
-  for (const kernel of kernels) for (const loop of kernel.kind === "loop" ? [kernel] : expandToLoop(kernel, temp)) runLoop(loop, memory);
+  for (const kernel of kernels)
+    for (const loop of kernel.kind === "loop" ? [kernel] : expandToLoop(kernel, temp)) runLoop(loop, memory, precision);
   return memory;
 }
 
