@@ -14,15 +14,16 @@ import { mergeDuplicates } from "./graph/merge-duplicates.ts";
 import type { GraphPass, KernelPass, KernelPassContext, PassContext } from "./pass.ts";
 
 /**
- * Identities go first: a dropout between a convolution and its batch norm would hide the pair. Constants are folded before batch norms,
- * so that imported scales are tensors by then. Duplicates are merged after folding, which makes more of them and needs single readers.
+ * A dead reader, a dropout between a convolution and its batch norm, two equal batch norms of one value: each would keep the pair apart,
+ * so those passes stand before fold-batch-norm. Constants are folded before it too, so that imported scales are tensors by then.
  */
 export const graphPasses: readonly GraphPass[] = [
+  eliminateDeadNodes,
   eliminateIdentity,
   canonicalize,
   foldConstants,
-  foldBatchNorm,
   mergeDuplicates,
+  foldBatchNorm,
   eliminateDeadNodes,
 ];
 

@@ -59,11 +59,17 @@ function scaleOut(sources: readonly Tensor[], attrs: Attrs, shape: readonly numb
   return w;
 }
 
-/** shift-out: bias * factor + shift. Sources: factor, shift, bias?. */
+/** shift-out: bias * factor + shift. Sources: factor, shift, bias. */
 function shiftOut(sources: readonly Tensor[]): Float64Array {
   const factor = data(sources, 0);
-  const bias = sources[2]?.data;
-  return data(sources, 1).map((t, i) => (bias?.[i] ?? 0) * factor[i]! + t);
+  const bias = data(sources, 2);
+  return data(sources, 1).map((t, i) => bias[i]! * factor[i]! + t);
+}
+
+/** sum: a + b, element by element. */
+function sum(sources: readonly Tensor[]): Float64Array {
+  const b = data(sources, 1);
+  return data(sources, 0).map((v, i) => v + b[i]!);
 }
 
 /** matmul: a [m, k, 1, 1] times b [k, n, 1, 1]; trailing axes of size 1 are free. */
@@ -109,6 +115,7 @@ export const recipes = {
   "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift },
   "scale-out": { summary: "weight * factor, by output channel", run: scaleOut },
   "shift-out": { summary: "bias * factor + shift", run: shiftOut },
+  sum: { summary: "a + b", run: sum },
   constant: { summary: "value everywhere", run: (_s, attrs, shape) => new Float64Array(numel(shape)).fill(number(attrs, "value")) },
   reshape: { summary: "the same values", run: (sources) => data(sources, 0) },
   matmul: { summary: "a * b", run: matmul },

@@ -88,7 +88,13 @@ function poolRule(node: Node, global: "gap" | "gmp"): Node | undefined {
   const kernel = pairOf(node.attrs.kernel as Size);
   const dilation = pairOf((node.attrs.dilation ?? 1) as Size);
   if (kernel[0] !== h || kernel[1] !== w || dilation.some((d, i) => d !== 1 && kernel[i] !== 1)) return undefined;
-  const pads = resolvePad((node.attrs.pad ?? 0) as Pad, [h as number, w as number], kernel, pairOf(node.attrs.stride as Size), dilation);
+  const pads = resolvePad(
+    (node.attrs.pad ?? 0) as Pad,
+    [h as number, w as number],
+    kernel,
+    pairOf((node.attrs.stride ?? node.attrs.kernel) as Size),
+    dilation,
+  );
   const [, , oh, ow] = node.output.type.shape;
   return oh === 1 && ow === 1 && pads.every((p) => p === 0) ? become(node, global, { over: "hw" }) : undefined;
 }

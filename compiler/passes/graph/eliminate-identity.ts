@@ -8,7 +8,7 @@ const allEqual = (v: unknown, wanted: number): boolean =>
   v === wanted || (Array.isArray(v) && v.length > 0 && v.every((x) => x === wanted));
 const isZeroPad = (v: unknown): boolean => v === "half" || v === "valid" || v === "same" || allEqual(v, 0);
 /** A 1x1 window that moves by 1 and pads nothing. */
-const isPoint = (a: Attrs): boolean => allEqual(a.kernel, 1) && allEqual(a.stride, 1) && isZeroPad(a.pad);
+const isPoint = (a: Attrs): boolean => allEqual(a.kernel, 1) && allEqual(a.stride ?? a.kernel, 1) && isZeroPad(a.pad);
 
 type Rule = (node: Node) => boolean;
 const always: Rule = () => true;
@@ -23,7 +23,6 @@ const RULES: Readonly<Record<string, Rule>> = {
   droppath: always,
   times: (n) => n.attrs.k === 1,
   plus: (n) => n.attrs.k === 0,
-  flatten: sameShape,
   reshape: sameShape,
   pad: sameShape,
   upsample: sameShape,
@@ -49,7 +48,7 @@ const rules: ReadonlyMap<string, Rule> = new Map(Object.entries(RULES));
 
 export const eliminateIdentity = defineGraphPass({
   name: "eliminate-identity",
-  summary: "take out layers that change nothing: dropout, times(1), flatten of flat, reshape to the same",
+  summary: "take out layers that change nothing: dropout, times(1), reshape to the same",
   minLevel: 1,
   run(graph, { training }) {
     const given = new Set(graph.inputs);

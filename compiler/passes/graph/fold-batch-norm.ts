@@ -51,11 +51,10 @@ function absorb(host: Node, follower: Node, scaling: Scaling, edit: GraphEdit): 
   const attrs = host.op === "deconv" ? { deconvGroups: host.attrs.groups } : {};
   const newWeight = scale ? edit.derive(named("weight"), shape, "scale-out", [weight, scale], attrs) : weight;
   const newBias = ((): Weight | undefined => {
-    if (!shift && !(bias && scale)) return bias;
-    if (!bias && shift) return shift;
-    const factor = scale ?? edit.derive(named("one"), channels, "constant", [], { value: 1 });
-    const zero = shift ?? edit.derive(named("zero"), channels, "constant", [], { value: 0 });
-    return edit.derive(named("bias"), channels, "shift-out", [factor, zero, ...(bias ? [bias] : [])]);
+    if (!bias) return shift;
+    if (scale && shift) return edit.derive(named("bias"), channels, "shift-out", [scale, shift, bias]);
+    if (scale) return edit.derive(named("bias"), channels, "scale-out", [bias, scale]);
+    return shift ? edit.derive(named("bias"), channels, "sum", [bias, shift]) : bias;
   })();
   return {
     ...host,
@@ -86,7 +85,7 @@ export const foldBatchNorm = defineGraphPass({
         remark({
           pass: "fold-batch-norm",
           path: node.path,
-          text: `not folded into ${host.path}, which ${readers} others read too`,
+          text: `not folded into ${host.path}, which has ${readers} readers`,
           span: node.origin.span,
         });
       if (node.op !== "bn") return node;
