@@ -3,8 +3,8 @@ import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import type { Graph, Value } from "../compiler/ir/graph.ts";
 import type { Program } from "../compiler/ir/kernel.ts";
 import { lowerGraph } from "../compiler/lower.ts";
-import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
 import { kernelPasses } from "../compiler/passes/kernel-pipeline.ts";
+import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
 import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 import type { Backend, Emitted, KernelBackend } from "./backend.ts";
@@ -62,8 +62,19 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   return { ...emitted, graph, program, timings: { optimize: optimized - start, lower: lowered - optimized, emit: now() - lowered } };
 }
 
+/** What lowering needs of a request. */
+type LowerRequest = Pick<EmitTargetRequest, "batch" | "level" | "diagnostics" | "remark" | "onPass" | "verify" | "now">;
+
+/** The Program of a kernel target, without emitting it: all passes, as `emitTarget` runs them. */
+export function programFor(backend: KernelBackend, graph: Graph, request: LowerRequest): Program {
+  const { level, diagnostics, verify, now } = request;
+  const remark = request.remark ?? (() => {});
+  const onPass = request.onPass as RunOptions<Graph>["onPass"];
+  return lowerFor(backend, optimizeGraph(graph, { level, diagnostics, remark, training: false, verify, now, onPass }), request);
+}
+
 /** Lowering and the kernel passes, shaped by what the backend can print. */
-function lowerFor(backend: KernelBackend, graph: Graph, request: EmitTargetRequest): Program {
+function lowerFor(backend: KernelBackend, graph: Graph, request: LowerRequest): Program {
   const { batch, level, diagnostics, verify, now } = request;
   const remark = request.remark ?? (() => {});
   const { capabilities } = backend;

@@ -150,7 +150,7 @@ async function loadWeights(net, given, own) {
     throw new TypeError(\`\${net}: weights must be an ArrayBuffer, a Uint8Array, a URL or a string, got \${kind}\`);
   }
   if (bytes.byteOffset % 4 !== 0) bytes = new Uint8Array(bytes);
-  const payload = bytes.subarray(Math.min(64, bytes.length));
+  const payload = bytes.length < 64 ? new Uint8Array(0) : bytes.subarray(64);
   const hash = digest(payload);
   /** @param {string} what */
   const refuse = (what) => {
