@@ -3,16 +3,17 @@
  * One walk over the tree carries, as in a regular expression, the numbers of segments matched so far; so the time is
  * that of the tree, whatever `**` or `@type` say.
  */
-import type { Diagnostics } from "../diagnostics/diagnostic.ts";
+import type { Extra, Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { TensorType } from "../ir/type.ts";
+import type { Span } from "../source.ts";
 import type { Expr, PathPart, Predicate, RelationalOperator, Segment, Selector } from "../syntax/ast.ts";
 import { matchesGlob } from "./match-glob.ts";
 import { children, isSilent, type LevelNode, type SpecValue, type TreeNode, typeName } from "./tree.ts";
 
 export interface SelectorContext {
-  readonly diagnostics: Diagnostics;
+  readonly report: (message: Message, place: Span, extra?: Extra) => void;
   /** The value of a predicate's right side; undefined when its error was reported. */
   readonly evaluate: (expr: Expr) => SpecValue | undefined;
 }
@@ -51,15 +52,10 @@ export function matchSelector(root: LevelNode, selector: Selector, context: Sele
     for (const predicate of predicates) {
       if (predicate.known || predicate.candidates.length === 0) continue;
       wrong = true;
-      reportUnknownKey(source, predicate, context.diagnostics);
+      reportUnknownKey(source, predicate, context.report);
     }
   }
   return wrong ? undefined : matches;
-}
-
-/** The selector as the user wrote it, white space between tokens as it was. */
-export function selectorText(selector: Selector): string {
-  return selector.span.file.text.slice(selector.span.start, selector.span.end).replace(/\s+/g, " ");
 }
 
 // ---- the walk ----------------------------------------------------------------------------------------------------------
@@ -109,12 +105,12 @@ function findMatches(root: LevelNode, segments: readonly CompiledSegment[]): Tre
 
   const visit = (node: TreeNode, around: States): void => {
     const inside = enter(node, around);
-    // what was inserted at the ends of a branch lies in the branch; around anything else it is a sibling
-    const beside = node.kind === "branch" ? inside : around;
-    for (const n of node.before) visit(n, beside);
+    // what was inserted at the ends of a branch or inside a merge lies in it; around anything else it is a sibling
+    const beside = (n: TreeNode): States => (n.parent === node ? inside : around);
+    for (const n of node.before) visit(n, beside(n));
     if (inside.direct.includes(end)) found.push(node);
     if (inside.direct.length > 0 || inside.open.length > 0) for (const n of children(node)) visit(n, inside);
-    for (const n of node.after) visit(n, beside);
+    for (const n of node.after) visit(n, beside(n));
   };
 
   const start: States = { direct: [], open: close([0]) };
@@ -168,12 +164,14 @@ function sizeOf(type: TensorType | undefined, axis: string): number | undefined 
 }
 
 /** The argument or size a predicate names; undefined when the node has none of that name. */
-function keyValue(node: TreeNode, key: string, sub: string | undefined): SpecValue | undefined {
+export function keyValue(node: TreeNode, key: string, sub: string | undefined): SpecValue | undefined {
   if (sub !== undefined) return key === "in" ? sizeOf(node.in, sub) : undefined;
   if (Object.hasOwn(SIZES, key)) return sizeOf(node.out, key);
   switch (node.kind) {
     case "layer":
       if (node.call === "act" && key === "kind") return node.op === "identity" ? "none" : node.op;
+      // a pool's stride is its kernel unless given
+      if (key === "stride" && node.args.stride === undefined) return node.args.kernel as SpecValue | undefined;
       return Object.hasOwn(node.args, key) ? (node.args[key] as SpecValue | undefined) : undefined;
     case "level":
       return node.args.get(key);
@@ -241,7 +239,7 @@ function compare(a: SpecValue, operator: RelationalOperator, b: SpecValue): bool
   }
 }
 
-function reportUnknownKey(segment: Segment, { source, candidates }: CompiledPredicate, diagnostics: Diagnostics): void {
+function reportUnknownKey(segment: Segment, { source, candidates }: CompiledPredicate, report: SelectorContext["report"]): void {
   const key = source.sub ? `${source.key.text}.${source.sub.text}` : source.key.text;
   const keys = [...new Set(candidates.flatMap(predicateKeys))];
   const near = nearest(key, keys);
@@ -249,7 +247,7 @@ function reportUnknownKey(segment: Segment, { source, candidates }: CompiledPred
   const candidate =
     segment.atoms.kind === "types" ? segment.atoms.names.map((n) => n.text).join("` or `") : types.slice(0, 3).join("` or `");
   const at = source.sub ? { ...source.key.span, end: source.sub.span.end } : source.key.span;
-  diagnostics.report(messages.SE308.key({ candidate, key }), at, {
+  report(messages.SE308.key({ candidate, key }), at, {
     notes: [`there are ${keys.join(", ")}`],
     ...(near === undefined ? {} : { help: `did you mean \`${near}\`?` }),
   });
