@@ -1,0 +1,17 @@
+/** The comment table of arenas in emitted modules: what lies where and when, and how far the plan is from the least possible. */
+import type { Program } from "../../compiler/ir/kernel.ts";
+import { commentText } from "../module/text.ts";
+
+export function memoryTable(program: Program): string {
+  const { arenas, places, lowerBound } = program.memory;
+  const total = arenas.reduce((a, b) => a + b, 0);
+  const ratio = lowerBound > 0 ? (total / lowerBound).toFixed(3) : "1.000";
+  const rows = [...places]
+    .sort(([, a], [, b]) => a.arena - b.arena || a.offset - b.offset || a.live[0] - b.live[0])
+    .map(([value, p]) => `//   ${p.arena}  ${String(p.offset).padStart(10)}  ${String(p.bytes).padStart(10)}  ${`${p.live[0]}-${p.live[1]}`.padStart(8)}  ${commentText(value.name)}`);
+  return [
+    `// Activations: ${total} bytes in ${arenas.length} arenas (${arenas.join(", ")}); at least ${lowerBound} are alive at one time: ${ratio} x the lower bound.`,
+    "//   arena  offset       bytes   kernels  value",
+    ...rows,
+  ].join("\n");
+}

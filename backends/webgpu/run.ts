@@ -1,0 +1,80 @@
+/** Runs emitted WebGPU modules in Node, through the npm package `webgpu` (Dawn). */
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Artifact, Runner, Unavailable } from "../backend.ts";
+import { importModule, type LoadedNet } from "../module/import-module.ts";
+
+interface Dawn {
+  create(flags: string[]): GPU;
+  readonly globals: object;
+}
+
+/** What `load` of a WebGPU module returns beyond the common part. */
+export interface GpuNet extends LoadedNet {
+  profile(inputs: Readonly<Record<string, Float32Array>>): Promise<{ readonly layer: string; readonly ms: number }[]>;
+  readonly adapter: {
+    readonly vendor: string;
+    readonly architecture: string;
+    readonly isFallbackAdapter: boolean;
+    readonly variant: string;
+    readonly f16: boolean;
+  };
+}
+
+const held: { gpu?: GPU } = ((globalThis as { secWebgpu?: { gpu?: GPU } }).secWebgpu ??= {});
+
+/** Dawn's entry object. It must outlive every device, or the process dies: so it is made once and kept on globalThis. */
+async function openGpu(): Promise<GPU | Unavailable> {
+  if (held.gpu) return held.gpu;
+  const places = [createRequire(path.join(process.cwd(), "package.json")), createRequire(import.meta.url)];
+  for (const require of places) {
+    let entry: string;
+    try {
+      entry = require.resolve("webgpu");
+    } catch {
+      continue;
+    }
+    try {
+      const dawn = (await import(pathToFileURL(entry).href)) as Dawn;
+      Object.assign(globalThis, dawn.globals);
+      held.gpu = dawn.create([]);
+      return held.gpu;
+    } catch (error) {
+      return { unavailable: `the package webgpu is installed but does not load: ${(error as Error).message.split("\n")[0]}` };
+    }
+  }
+  return { unavailable: "the package webgpu is not installed" };
+}
+
+/** A device of the machine's adapter, with what its kernels can use; `unavailable` says what is missing. */
+export async function openDevice(): Promise<{ readonly device: GPUDevice; readonly info: GPUAdapterInfo } | Unavailable> {
+  const gpu = await openGpu();
+  if ("unavailable" in gpu) return gpu;
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) {
+    const icd = process.env.VK_ICD_FILENAMES;
+    return { unavailable: `no WebGPU adapter (VK_ICD_FILENAMES is ${icd ? `"${icd}"` : "not set"})` };
+  }
+  const features = (["timestamp-query", "shader-f16"] as const).filter((f) => adapter.features.has(f));
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  return { device, info: adapter.info };
+}
+
+export async function webgpuRunner(files: readonly Artifact[], net: string): Promise<Runner | Unavailable> {
+  const opened = await openDevice();
+  if ("unavailable" in opened) return opened;
+  const module = await importModule(files, net);
+  const loaded = (await module.load({ device: opened.device, weights: module.weights })) as GpuNet;
+  const { adapter } = loaded;
+  const kind = adapter.isFallbackAdapter ? " (software adapter)" : "";
+  return {
+    runtime: `${adapter.architecture || adapter.vendor || "WebGPU"}${kind}, ${adapter.variant} kernels${adapter.f16 ? ", f16" : ""}`,
+    run: (inputs) => loaded.run(inputs),
+    close: async () => {
+      loaded.dispose();
+      opened.device.destroy();
+    },
+  };
+}
