@@ -23,12 +23,14 @@ type Policy = (typeof POLICIES)[number];
 
 /**
  * Changes `tree` in place. `scope` is that of the net the edits stand in. Every mistake is reported; then `tree.broken` is set.
+ * `base` is what messages call the net that is edited.
  * `init preserve` is only noted here: `finishInsertions` proves it once the outermost net is complete.
  */
-export function applyEdits(tree: NetTree, edits: readonly Edit[], scope: Scope, diagnostics: Diagnostics): void {
+export function applyEdits(tree: NetTree, edits: readonly Edit[], scope: Scope, diagnostics: Diagnostics, base = tree.name): void {
   let shapes = new Diagnostics();
   const cx: EditContext = {
     tree,
+    base,
     scope,
     diagnostics,
     report(message, place, extra) {
@@ -126,10 +128,7 @@ function matchesOf(cx: EditContext, edit: Edit): TreeNode[] | undefined {
   }
   const matches = all.filter((node) => !dropped.has(node));
   if (matches.length === 0) {
-    cx.report(
-      messages.SE301.excluded({ selector: editText(edit), net: cx.tree.name, count: counted(all.length, "place") }),
-      edit.selector.span,
-    );
+    cx.report(messages.SE301.excluded({ selector: editText(edit), net: cx.base, count: counted(all.length, "place") }), edit.selector.span);
     return undefined;
   }
   // another number is an error, but later edits may need what this one does
@@ -156,7 +155,7 @@ function reportIdle(cx: EditContext, edit: Edit, selector: Selector, matched: nu
     return undefined;
   }
   const { notes, suggestion } = nearMisses(cx, selector);
-  cx.report(messages.SE303.nothing({ selector: text, net: cx.tree.name }), selector.span, {
+  cx.report(messages.SE303.nothing({ selector: text, net: cx.base }), selector.span, {
     notes,
     help: suggestion === undefined ? "remove the clause" : `did you mean \`except ${suggestion}\`?`,
   });
@@ -175,7 +174,12 @@ function checkExpected(cx: EditContext, edit: Edit, matches: readonly TreeNode[]
   const found = matches.length;
   if (expected === found) return;
   cx.report(
-    messages.SE302.count({ expected: counted(expected, "match"), found, net: cx.tree.name, selector: selectorText(edit.selector) }),
+    messages.SE302.count({
+      expected: counted(expected, "match"),
+      found,
+      net: `${edit.span.file.name}#${cx.base}`,
+      selector: selectorText(edit.selector),
+    }),
     edit.expect.span,
     {
       notes: [[`matched ${placesText(matches)}`, ...exceptTexts(matches, dropped)].join("; ")],

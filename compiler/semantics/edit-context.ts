@@ -9,6 +9,8 @@ import { type Item, type NetTree, pathOf, type TreeNode } from "./tree.ts";
 
 export interface EditContext {
   readonly tree: NetTree;
+  /** Name of the net that is edited, for messages. */
+  readonly base: string;
   /** The parameters and definitions of the net the edits stand in. */
   readonly scope: Scope;
   readonly diagnostics: Diagnostics;

@@ -11,9 +11,9 @@ import { children, isSilent, type SpecValue, type TreeNode, typeName, walk } fro
 export function reportNothing(cx: EditContext, selector: Selector, what: string): void {
   const { notes, suggestion } = nearMisses(cx, selector);
   const text = suggestion === undefined ? undefined : `did you mean \`${suggestion}\`?`;
-  cx.report(messages.SE301.nothing({ selector: what, net: cx.tree.name }), selector.span, {
+  cx.report(messages.SE301.nothing({ selector: what, net: cx.base }), selector.span, {
     notes,
-    ...(text === undefined ? { help: `\`sec ls ${cx.tree.name}\` prints every place` } : { help: text }),
+    ...(text === undefined ? { help: `\`sec ls ${selector.span.file.name}#${cx.base}\` prints every place` } : { help: text }),
     ...(suggestion === undefined || selector.span.file.name.endsWith(".json")
       ? {}
       : { fixes: [{ title: `write \`${suggestion}\``, span: selector.span, replacement: suggestion }] }),
@@ -45,7 +45,7 @@ export function nearMisses(cx: EditContext, selector: Selector): NearMisses {
     if (candidates.length > 0) return { notes: predicateNotes(segment, candidates), suggestion: undefined };
   }
   const around = failing === 0 ? [cx.tree.root] : before;
-  const beginning = failing === 0 ? cx.tree.name : segmentsText(selector, 0, failing);
+  const beginning = failing === 0 ? cx.base : segmentsText(selector, 0, failing);
   const there = namesBelow(around);
   const types = failing === 0 ? countTypes(cx.tree.root) : there.types;
   return {
