@@ -20,7 +20,7 @@ const WIDE: readonly (readonly [number, number])[] = [
 export function characterWidth(character: string): number {
   const code = character.codePointAt(0) ?? 0;
   if (code < 0x300) return 1;
-  if (/^[\p{M}\u200d\ufe0f]$/u.test(character)) return 0;
+  if (/^\p{M}$/u.test(character) || code === 0x200d || code === 0xfe0f) return 0;
   return WIDE.some(([low, high]) => code >= low && code <= high) ? 2 : 1;
 }
 

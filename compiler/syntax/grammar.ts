@@ -31,6 +31,11 @@ interface Opened {
 }
 
 export class SpecGrammar extends BodyGrammar {
+  /** Must be called once, after all rules have been defined. */
+  analyse(): void {
+    this.performSelfAnalysis();
+  }
+
   readonly #emptyClauses: Clauses = { except: [] };
 
   readonly file = this.RULE("file", (): Omit<SpecFile, "comments" | "span"> => {
@@ -222,7 +227,10 @@ export class SpecGrammar extends BodyGrammar {
 
   private strayEdit(token: IToken): void {
     const isStatement = this.LA(1).image === ":" || ["input", "output", "check", "if", "from"].includes(token.image);
-    if (!isStatement) return this.reportStray("`insert`, `replace`, `remove` or `set`", token, "body");
+    if (!isStatement) {
+      this.reportStray("`insert`, `replace`, `remove` or `set`", token, "body");
+      return;
+    }
     try {
       this.refuse(messages.SE003.statement({ word: token.image }), this.at(token));
     } catch (error) {
@@ -361,7 +369,7 @@ export class SpecGrammar extends BodyGrammar {
 
 export function createGrammar(validate: boolean): SpecGrammar {
   const grammar = new SpecGrammar(validate);
-  grammar["performSelfAnalysis"]();
+  grammar.analyse();
   return grammar;
 }
 

@@ -1,6 +1,6 @@
 /** Parser exceptions -> SE003 in the reader's words. The grammar gives every place a phrase for what it expects; token sets are never shown. */
 import { EOF, type IToken, tokenMatcher } from "chevrotain";
-import type { Extra, Message } from "../diagnostics/diagnostic.ts";
+import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import type { Span } from "../source.ts";
 import { type Context, tokenSpan } from "./build-ast.ts";
@@ -26,19 +26,19 @@ export function spanAt(context: Context, token: IToken, previous: IToken): Span 
 
 /** `tokens` are those of the whole text; `expected` completes "expected ...". */
 export function reportUnexpected(context: Context, tokens: readonly IToken[], expected: string, token: IToken, previous: IToken): void {
-  const at = spanAt(context, token, previous);
-  const report = (message: Message, extra?: Extra) => context.diagnostics.report(message, at, extra);
-  if (tokenMatcher(token, DoubleSlash)) return report(messages.SE003.comment());
-  if (tokenMatcher(token, DoubleStar)) return report(messages.SE003.power());
-  if (tokens.length === 0) return report(messages.SE003.empty({ expected }));
-  if (expected === "`}`") {
-    const open = unclosed(context, tokens, token);
-    if (open && (token.tokenType === EOF || isDefinitionStart(tokens, token)))
-      return context.diagnostics.report(messages.SE003.unclosed(), tokenSpan(context, open));
-  }
-  if (tokenMatcher(token, RCurly) && expected === DEFINITION) return report(messages.SE003.surplus());
-  if (EDITS.has(token.image) && (expected === STATEMENT || expected === LAYER)) return report(messages.SE003.edit({ word: token.image }));
-  report(messages.SE003.expected({ expected, found: describe(token) }));
+  const isCut = token.tokenType === EOF || isDefinitionStart(tokens, token);
+  const open = expected === "`}`" && isCut ? unclosed(context, tokens, token) : undefined;
+  if (open) context.diagnostics.report(messages.SE003.unclosed(), tokenSpan(context, open));
+  else context.diagnostics.report(unexpected(tokens, expected, token), spanAt(context, token, previous));
+}
+
+function unexpected(tokens: readonly IToken[], expected: string, token: IToken): Message {
+  if (tokenMatcher(token, DoubleSlash)) return messages.SE003.comment();
+  if (tokenMatcher(token, DoubleStar)) return messages.SE003.power();
+  if (tokens.length === 0) return messages.SE003.empty({ expected });
+  if (tokenMatcher(token, RCurly) && expected === DEFINITION) return messages.SE003.surplus();
+  if (EDITS.has(token.image) && (expected === STATEMENT || expected === LAYER)) return messages.SE003.edit({ word: token.image });
+  return messages.SE003.expected({ expected, found: describe(token) });
 }
 
 export const STATEMENT = "a layer or a statement";

@@ -69,10 +69,10 @@ function reportMistake(fragment: Fragment, token: IToken, diagnostics: Diagnosti
   if (tokenType === OpenString) diagnostics.report(messages.SE002.open(), fragmentSpan(fragment, startOffset, startOffset + 1));
   if (tokenType !== StringToken && tokenType !== OpenString) return;
   for (const match of image.matchAll(/\\(u[0-9a-fA-F]{4}|[\s\S])/gu)) {
-    const escape = match[0];
-    if (/^\\(?:["\\nt*]|u[0-9a-fA-F]{4})$/.test(escape)) continue;
+    const written = match[0];
+    if (/^\\(?:["\\nt*]|u[0-9a-fA-F]{4})$/.test(written)) continue;
     const start = startOffset + match.index;
-    diagnostics.report(messages.SE002.escape({ escape }), fragmentSpan(fragment, start, start + escape.length));
+    diagnostics.report(messages.SE002.escape({ escape: written }), fragmentSpan(fragment, start, start + written.length));
   }
 }
 
