@@ -11,9 +11,15 @@ export const configSchema = z.strictObject({
   $schema: z.string().optional(),
   targets: z.array(z.string()).optional().meta({ description: "targets of `sec compile` when --target is not given" }),
   outDir: z.string().optional().meta({ description: "output folder, relative to this file" }),
-  optimize: z.union([z.literal(0), z.literal(1), z.literal(2)]).optional().meta({ description: "optimisation level" }),
+  optimize: z
+    .union([z.literal(0), z.literal(1), z.literal(2)])
+    .optional()
+    .meta({ description: "optimisation level" }),
   backends: z.array(z.string()).optional().meta({ description: "packages that bring further targets" }),
-  warnings: z.record(z.string(), z.enum(["off", "warn", "error"])).optional().meta({ description: "level of each warning, by code" }),
+  warnings: z
+    .record(z.string(), z.enum(["off", "warn", "error"]))
+    .optional()
+    .meta({ description: "level of each warning, by code" }),
   set: z
     .record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])))
     .optional()
@@ -57,7 +63,8 @@ export async function readConfig(session: Session): Promise<Config | undefined> 
   if (parsed.success) return parsed.data;
   for (const issue of parsed.error.issues) {
     const where = issue.path.length > 0 ? `\`${issue.path.join(".")}\`: ` : "";
-    const what = issue.code === "unrecognized_keys" ? `there is no setting called ${issue.keys.map((k) => `\`${k}\``).join(", ")}` : issue.message;
+    const what =
+      issue.code === "unrecognized_keys" ? `there is no setting called ${issue.keys.map((k) => `\`${k}\``).join(", ")}` : issue.message;
     session.usage(messages.SE523.invalid({ file: shown, problem: `${where}${what}` }));
   }
   return undefined;

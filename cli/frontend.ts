@@ -86,7 +86,11 @@ export function loadOneNet(
   session: Session,
   file: string,
   command: string,
-  options: { readonly net?: string | undefined; readonly shapes?: Readonly<Record<string, readonly number[]>>; readonly stdinName?: string | undefined },
+  options: {
+    readonly net?: string | undefined;
+    readonly shapes?: Readonly<Record<string, readonly number[]>>;
+    readonly stdinName?: string | undefined;
+  },
 ): LoadedNet | undefined {
   const spec = loadSpec(session, file, { net: options.net, one: { command }, stdinName: options.stdinName });
   return spec && buildNet(session, spec, spec.names[0] as string, options.shapes);

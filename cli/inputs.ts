@@ -98,13 +98,23 @@ function readPicture(session: Session, port: Port, file: string, bytes: Uint8Arr
 }
 
 /** Every input of the net: from --input, else random from `seed`. Undefined after a reported problem. */
-export function readInputs(session: Session, net: string, ports: readonly Port[], options: InputOptions, seed: number): NetInput[] | undefined {
+export function readInputs(
+  session: Session,
+  net: string,
+  ports: readonly Port[],
+  options: InputOptions,
+  seed: number,
+): NetInput[] | undefined {
   const given = new Map<string, string>();
   for (const [name, file] of options.input ?? []) {
     if (!ports.some((p) => p.name === name)) {
       const names = ports.map((p) => p.name);
       const near = nearest(name, names);
-      session.usage(messages.SE524.unknown({ net, name, names: names.join(", ") }), undefined, near ? { help: `did you mean \`${near}\`?` } : {});
+      session.usage(
+        messages.SE524.unknown({ net, name, names: names.join(", ") }),
+        undefined,
+        near ? { help: `did you mean \`${near}\`?` } : {},
+      );
     }
     given.set(name, file);
   }

@@ -7,7 +7,8 @@ export interface Port {
   readonly shape: readonly number[];
 }
 
-export const bindBatch = (shape: readonly (number | string)[], batch: number): number[] => shape.map((d) => (typeof d === "number" ? d : batch));
+export const bindBatch = (shape: readonly (number | string)[], batch: number): number[] =>
+  shape.map((d) => (typeof d === "number" ? d : batch));
 
 export function ports(graph: Graph, batch: number): { inputs: Port[]; outputs: Port[] } {
   const port = (name: string, type: { dtype: string; shape: readonly (number | string)[] }): Port => ({

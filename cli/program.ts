@@ -138,13 +138,20 @@ function usageProblem(session: Session, program: Command, error: CommanderError,
   const text = error.message.replace(/^error: /, "").replace(/\.?\s*\(Did you mean[\s\S]*$/, "");
   const near = /Did you mean (?:one of )?([^?]+)\?/.exec(error.message)?.[1];
   const help = near ? { help: `did you mean \`${near}\`?` } : {};
-  if (error.code === "commander.unknownCommand" || (first !== undefined && !known.includes(first) && error.code === "commander.excessArguments")) {
+  if (
+    error.code === "commander.unknownCommand" ||
+    (first !== undefined && !known.includes(first) && error.code === "commander.excessArguments")
+  ) {
     const name = first ?? "";
     const close = nearest(name, known);
     session.usage(messages.SE520.command({ name }), undefined, close ? { help: `did you mean \`sec ${close}\`?` } : {});
     return;
   }
-  session.usage(messages.SE520.option({ problem: text.replaceAll("'", "`"), command: known.includes(first ?? "") ? (first as string) : "" }), undefined, help);
+  session.usage(
+    messages.SE520.option({ problem: text.replaceAll("'", "`"), command: known.includes(first ?? "") ? (first as string) : "" }),
+    undefined,
+    help,
+  );
 }
 
 function reportBug(io: Io, error: unknown, args: readonly string[]): number {

@@ -1,5 +1,5 @@
 /** Resolves --target and --set to backends with checked options. */
-import { emitTarget, type EmitTargetRequest } from "../backends/emit.ts";
+import { type EmitTargetRequest, emitTarget } from "../backends/emit.ts";
 import { type Backend, builtInBackends, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
 import type { Config } from "./config.ts";
 import type { TargetOptions } from "./options.ts";
@@ -38,4 +38,4 @@ export async function chooseTargets(
   return session.failed ? undefined : chosen;
 }
 
-export { emitTarget, type EmitTargetRequest };
+export { type EmitTargetRequest, emitTarget };

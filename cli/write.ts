@@ -2,7 +2,20 @@
  * Writes outputs so that a failure or Ctrl-C leaves no half-written file: everything goes to temporary files beside its target first,
  * then all are renamed. Files that sec did not write are left alone unless --force.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import { type Artifact, WRITTEN_BY } from "../backends/backend.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";

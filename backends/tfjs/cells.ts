@@ -104,7 +104,10 @@ function pad(node: NodeOf<"pad">, x: string): string {
     const all = [0, 1, 2, 3].map((i) => sides.find((s) => s.axis === i));
     return `tf.pad(${x}, [${all.map((s) => `[${s?.before ?? 0}, ${s?.after ?? 0}]`).join(", ")}], ${numberLiteral(value)})`;
   }
-  return sides.reduce((y, s) => (s.before || s.after ? `take(tf, ${y}, ${list(padIndex(mode, s.size, s.before, s.after))}, ${s.axis})` : y), x);
+  return sides.reduce(
+    (y, s) => (s.before || s.after ? `take(tf, ${y}, ${list(padIndex(mode, s.size, s.before, s.after))}, ${s.axis})` : y),
+    x,
+  );
 }
 
 /** A map in C, H, W order as a vector or another map. The order of a map of one pixel, or of one channel, is that already. */
@@ -145,7 +148,8 @@ export const cells: { readonly [N in OpName]: Cell<N> } = {
   },
   linear: (n, [x], c) => `linear(net, ${x}, ${owner(n)}${c.joined(n) ? `, { ${c.joined(n)} }` : ""})`,
   chanconv: (n, [x]) => `chanconv(tf, ${x}, ${w(n, "weight")}, ${w(n, "bias")}, ${n.attrs.pad_mode === "circular"})`,
-  bn: (n, [x]) => `norm(net, ${x}, ${stringLiteral((n.weights.running_mean as { name: string }).name.replace(/\.?running_mean$/, ""))}, ${n.attrs.eps}, ${n.attrs.momentum})`,
+  bn: (n, [x]) =>
+    `norm(net, ${x}, ${stringLiteral((n.weights.running_mean as { name: string }).name.replace(/\.?running_mean$/, ""))}, ${n.attrs.eps}, ${n.attrs.momentum})`,
   ln: (n, [x]) => affine(n, `standardize(tf, ${x}, [${isMap(n) ? 3 : 1}], ${n.attrs.eps})`),
   gn: (n, [x]) => affine(n, `groupNorm(tf, ${x}, ${n.attrs.groups}, ${n.attrs.eps})`),
   instnorm: (n, [x]) => affine(n, `standardize(tf, ${x}, [1, 2], ${n.attrs.eps})`),
@@ -203,7 +207,7 @@ export const cells: { readonly [N in OpName]: Cell<N> } = {
     return r === 1 ? (x as string) : `tf.depthToSpace(take(tf, ${x}, shuffleOrder(${c}, ${r}), 3), ${r}, "NHWC")`;
   },
   pixelunshuffle: (n, [x]) => `unshuffle(tf, ${x}, ${n.attrs.factor})`,
-  chanshuffle: (n, [x]) => `take(tf, ${x}, ${list(chanShuffle(n))}, 3)`,
+  chanshuffle: (n, [x]) => `take(tf, ${x}, ${list(chanShuffle(n))}, ${isMap(n) ? 3 : 1})`,
   slice: (n, [x]) => {
     const begin = [0, 0, 0, 0];
     const axis = isMap(n) ? AXIS[n.attrs.axis] : 1;
@@ -227,4 +231,3 @@ export function cellOf(node: Node): (args: readonly string[], context: CellConte
   const cell = cells[node.op as OpName] as Cell<OpName>;
   return (args, context) => cell(node as NodeOf<OpName>, args, context);
 }
-

@@ -136,12 +136,16 @@ export function forwardText(graph: Graph, training: boolean): ForwardText {
   const text = [
     "/** The net, NHWC. Every layer under its path; `conv` and `linear` are joined with the norm and activation behind them. */",
     "function forward(net, inputs) {",
-    indent([...(unpack.length > 0 ? [`const { ${unpack.join(", ")} } = net;`] : []), ...given, ...segments, `return { ${result} };`].join("\n"), 2),
+    indent(
+      [...(unpack.length > 0 ? [`const { ${unpack.join(", ")} } = net;`] : []), ...given, ...segments, `return { ${result} };`].join("\n"),
+      2,
+    ),
     "}",
   ].join("\n");
   const folds = steps.flatMap((s): Fold[] => {
     if (!s.norm) return [];
-    const depthwise = s.node.op === "conv" && (s.node.attrs.groups as number) > 1 && s.node.attrs.groups === s.node.inputs[0]?.type.shape[1];
+    const depthwise =
+      s.node.op === "conv" && (s.node.attrs.groups as number) > 1 && s.node.attrs.groups === s.node.inputs[0]?.type.shape[1];
     return [
       {
         conv: weightPath(s.node, "weight"),

@@ -4,9 +4,13 @@
 
 /** @typedef {any} Tensor @typedef {{ tf: any, w: Record<string, any>, folded: Record<string, any> | undefined, training: boolean }} State */
 
-/** TensorFlow.js takes one number for equal padding, else a list per axis. @param {readonly number[]} pad [top, left, bottom, right] */
+/**
+ * Padding as a list per axis. A single number would do for equal sides, but TensorFlow.js then sizes the output as if kernel and stride
+ * were square.
+ * @param {readonly number[]} pad [top, left, bottom, right]
+ */
 function padding([top, left, bottom, right]) {
-  if (top === left && top === bottom && top === right) return top;
+  if (top === 0 && left === 0 && bottom === 0 && right === 0) return "valid";
   return [
     [0, 0],
     [top, bottom],
@@ -18,10 +22,19 @@ function padding([top, left, bottom, right]) {
 /** The filter with zeros between its taps: for stride and dilation at once, and for transposed convolutions, which have no dilation. */
 function dilate(/** @type {any} */ tf, /** @type {Tensor} */ filter, /** @type {readonly number[]} */ [dh, dw]) {
   const [kh, kw, a, b] = filter.shape;
-  const rows = tf.pad(tf.reshape(filter, [kh, 1, kw * a * b]), [[0, 0], [0, dh - 1], [0, 0]]);
+  const rows = tf.pad(tf.reshape(filter, [kh, 1, kw * a * b]), [
+    [0, 0],
+    [0, dh - 1],
+    [0, 0],
+  ]);
   const tall = tf.slice(tf.reshape(rows, [kh * dh, kw, a, b]), [0, 0, 0, 0], [(kh - 1) * dh + 1, kw, a, b]);
   const h = tall.shape[0];
-  const columns = tf.pad(tf.reshape(tall, [h, kw, 1, a * b]), [[0, 0], [0, 0], [0, dw - 1], [0, 0]]);
+  const columns = tf.pad(tf.reshape(tall, [h, kw, 1, a * b]), [
+    [0, 0],
+    [0, 0],
+    [0, dw - 1],
+    [0, 0],
+  ]);
   return tf.slice(tf.reshape(columns, [h, kw * dw, a, b]), [0, 0, 0, 0], [h, (kw - 1) * dw + 1, a, b]);
 }
 
@@ -37,8 +50,7 @@ function convolve(tf, x, filter, bias, { stride, pad, dilation, depthwise, act }
   }
   // depthwise kernels of TensorFlow.js take one stride for both axes
   const whole = depthwise && stride[0] !== stride[1] ? [1, 1] : stride;
-  const call = { x, filter, strides: whole, pad: padding(pad), dataFormat: "NHWC", dilations, dimRoundingMode: "floor", bias, activation: act };
-  if (typeof call.pad !== "number") delete call.dimRoundingMode;
+  const call = { x, filter, strides: whole, pad: padding(pad), dataFormat: "NHWC", dilations, bias, activation: act };
   const y = depthwise ? tf.fused.depthwiseConv2d(call) : tf.fused.conv2d(call);
   return whole === stride ? y : everyNth(tf, y, stride);
 }
@@ -48,7 +60,14 @@ function everyNth(/** @type {any} */ tf, /** @type {Tensor} */ y, /** @type {rea
   return stride.reduce((out, step, i) => {
     if (step === 1) return out;
     const count = Math.ceil(out.shape[1 + i] / step);
-    return tf.gather(out, tf.tensor1d(Array.from({ length: count }, (_, k) => k * step), "int32"), 1 + i);
+    return tf.gather(
+      out,
+      tf.tensor1d(
+        Array.from({ length: count }, (_, k) => k * step),
+        "int32",
+      ),
+      1 + i,
+    );
   }, y);
 }
 
@@ -71,7 +90,10 @@ function conv(net, x, path, o) {
     const bare = { ...inner, act: "linear" };
     const parts = tf.split(x, options.groups, 3);
     const filters = tf.split(filter, options.groups, 3);
-    y = tf.concat(parts.map((/** @type {Tensor} */ part, /** @type {number} */ g) => convolve(tf, part, filters[g], undefined, bare)), 3);
+    y = tf.concat(
+      parts.map((/** @type {Tensor} */ part, /** @type {number} */ g) => convolve(tf, part, filters[g], undefined, bare)),
+      3,
+    );
     if (bias) y = tf.add(y, bias);
     y = activate(tf, y, inner.act);
   } else y = convolve(tf, x, filter, bias, inner);
@@ -108,7 +130,15 @@ function deconv(net, x, path, { stride, pad, dilation, groups, size }) {
     const [top, left] = pad;
     const below = Math.max(0, top + size[0] - rows);
     const right = Math.max(0, left + size[1] - columns);
-    const padded = below || right ? tf.pad(full, [[0, 0], [0, below], [0, right], [0, 0]]) : full;
+    const padded =
+      below || right
+        ? tf.pad(full, [
+            [0, 0],
+            [0, below],
+            [0, right],
+            [0, 0],
+          ])
+        : full;
     return tf.slice(padded, [0, top, left, 0], [part.shape[0], size[0], size[1], filter.shape[2]]);
   });
   const y = groups === 1 ? made[0] : tf.concat(made, 3);
@@ -142,7 +172,19 @@ function norm(net, x, path, eps, momentum) {
 function maxPool(tf, x, { kernel, stride, pad, dilation = [1, 1] }) {
   const [top, left, bottom, right] = pad;
   const lowest = -3.4028234663852886e38;
-  const padded = top || left || bottom || right ? tf.pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]], lowest) : x;
+  const padded =
+    top || left || bottom || right
+      ? tf.pad(
+          x,
+          [
+            [0, 0],
+            [top, bottom],
+            [left, right],
+            [0, 0],
+          ],
+          lowest,
+        )
+      : x;
   if (dilation[0] === 1 && dilation[1] === 1) return tf.maxPool(padded, kernel, stride, "valid");
   // TensorFlow.js dilates only at stride 1: the maximum of shifted maps instead
   const reach = [0, 1].map((i) => padded.shape[1 + i] - dilation[i] * (kernel[i] - 1));
@@ -162,7 +204,15 @@ function maxPool(tf, x, { kernel, stride, pad, dilation = [1, 1] }) {
  */
 function avgPool(tf, x, { kernel, stride, pad, counts }) {
   const [top, left, bottom, right] = pad;
-  const padded = top || left || bottom || right ? tf.pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]]) : x;
+  const padded =
+    top || left || bottom || right
+      ? tf.pad(x, [
+          [0, 0],
+          [top, bottom],
+          [left, right],
+          [0, 0],
+        ])
+      : x;
   const mean = tf.avgPool(padded, kernel, stride, "valid");
   if (!counts) return mean;
   const [rows, columns] = counts;
@@ -181,15 +231,20 @@ function standardize(tf, x, axes, eps) {
 
 /** Group norm without weights. @param {any} tf @param {Tensor} x @param {number} groups @param {number} eps */
 function groupNorm(tf, x, groups, eps) {
-  const [n, h, w, c] = x.shape;
-  const split = tf.reshape(x, [n, h * w, groups, c / groups]);
+  const c = x.shape[x.rank - 1];
+  const split = tf.reshape(x, [x.shape[0], x.size / (x.shape[0] * c), groups, c / groups]);
   return tf.reshape(standardize(tf, split, [1, 3], eps), x.shape);
 }
 
 /** x / (k + alpha/size * sum of squares over `size` neighbouring channels) ** beta. @param {any} tf @param {Tensor} x @param {any} o */
 function localResponseNorm(tf, x, { size, alpha, beta, k }) {
   const before = Math.floor(size / 2);
-  const squares = tf.pad(tf.square(x), [[0, 0], [0, 0], [0, 0], [before, size - 1 - before]]);
+  const squares = tf.pad(tf.square(x), [
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [before, size - 1 - before],
+  ]);
   const terms = Array.from({ length: size }, (_, i) => tf.slice(squares, [0, 0, 0, i], x.shape));
   return tf.div(x, tf.pow(tf.add(tf.mul(tf.addN(terms), alpha / size), k), beta));
 }
@@ -209,7 +264,19 @@ function chanconv(tf, x, filter, bias, circular) {
     const index = Array.from({ length: c + 2 * reach }, (_, i) => (((i - reach) % c) + c) % c);
     line = tf.gather(line, tf.tensor1d(index, "int32"), 1);
   }
-  const y = tf.conv2d(line, filter, 1, circular ? "valid" : [[0, 0], [reach, reach], [0, 0], [0, 0]]);
+  const y = tf.conv2d(
+    line,
+    filter,
+    1,
+    circular
+      ? "valid"
+      : [
+          [0, 0],
+          [reach, reach],
+          [0, 0],
+          [0, 0],
+        ],
+  );
   return tf.reshape(bias ? tf.add(y, bias) : y, [n, 1, 1, c]);
 }
 
@@ -257,48 +324,70 @@ function makeTfNet(name, signature, tf, w, folds, forward) {
     folded = undefined;
   };
   /** Which values the variables hold: an optimizer's step or a moved statistic changes it. */
-  const state = () => folds.map((f) => [w[`${f.conv}.weight`], w[`${f.conv}.bias`], ...["weight", "bias", "running_mean", "running_var"].map((t) => w[`${f.norm}.${t}`])].map((v) => (v ? v.dataId.id : "")).join()).join(";");
+  const state = () =>
+    folds
+      .map((f) =>
+        [w[`${f.conv}.weight`], w[`${f.conv}.bias`], ...["weight", "bias", "running_mean", "running_var"].map((t) => w[`${f.norm}.${t}`])]
+          .map((v) => (v ? v.dataId.id : ""))
+          .join(),
+      )
+      .join(";");
   const fold = () => {
     const now = state();
     if (folded && now === foldedFrom) return;
     release();
     foldedFrom = now;
-    folded = tf.tidy(() => Object.fromEntries(folds.map((f) => {
-      const filter = w[`${f.conv}.weight`];
-      const [gamma, beta] = [w[`${f.norm}.weight`], w[`${f.norm}.bias`]];
-      const inverse = tf.rsqrt(tf.add(w[`${f.norm}.running_var`], f.eps));
-      const scale = gamma ? tf.mul(gamma, inverse) : inverse;
-      const centred = w[`${f.conv}.bias`] ? tf.sub(w[`${f.conv}.bias`], w[`${f.norm}.running_mean`]) : tf.neg(w[`${f.norm}.running_mean`]);
-      const shift = tf.mul(centred, scale);
-      // depthwise filters have their output channels in the last two axes
-      const shape = f.axis === 2 ? [1, 1, filter.shape[2], filter.shape[3]] : [scale.size];
-      return [f.conv, { filter: tf.mul(filter, tf.reshape(scale, shape)), bias: beta ? tf.add(shift, beta) : shift }];
-    })));
+    folded = tf.tidy(() =>
+      Object.fromEntries(
+        folds.map((f) => {
+          const filter = w[`${f.conv}.weight`];
+          const [gamma, beta] = [w[`${f.norm}.weight`], w[`${f.norm}.bias`]];
+          const inverse = tf.rsqrt(tf.add(w[`${f.norm}.running_var`], f.eps));
+          const scale = gamma ? tf.mul(gamma, inverse) : inverse;
+          const centred = w[`${f.conv}.bias`]
+            ? tf.sub(w[`${f.conv}.bias`], w[`${f.norm}.running_mean`])
+            : tf.neg(w[`${f.norm}.running_mean`]);
+          const shift = tf.mul(centred, scale);
+          // depthwise filters have their output channels in the last two axes
+          const shape = f.axis === 2 ? [1, 1, filter.shape[2], filter.shape[3]] : [scale.size];
+          return [f.conv, { filter: tf.mul(filter, tf.reshape(scale, shape)), bias: beta ? tf.add(shift, beta) : shift }];
+        }),
+      ),
+    );
   };
-  const net = makeNet(name, signature.inputs, async (inputs) => {
-    fold();
-    const made = tf.tidy(() => {
-      const given = Object.fromEntries(signature.inputs.map((/** @type {any} */ port) => {
-        const [n, c, h, wide] = port.shape;
-        if (port.shape.length !== 4) return [port.name, tf.tensor(inputs[port.name], port.shape)];
-        return [port.name, tf.tensor4d(toChannelsLast(inputs[port.name], [n, c, h, wide], c, 0), [n, h, wide, c])];
-      }));
-      return forward({ tf, w, folded, training: false }, given);
-    });
-    try {
-      const outputs = await Promise.all(signature.outputs.map(async (/** @type {any} */ port) => {
-        const values = Float32Array.from(await made[port.name].data());
-        if (port.shape.length !== 4) return [port.name, values];
-        return [port.name, fromChannelsLast(values, port.shape, port.shape[1], 0)];
-      }));
-      return Object.fromEntries(outputs);
-    } finally {
-      tf.dispose(made);
-    }
-  }, () => {
-    release();
-    tf.dispose(w);
-  });
+  const net = makeNet(
+    name,
+    signature.inputs,
+    async (inputs) => {
+      fold();
+      const made = tf.tidy(() => {
+        const given = Object.fromEntries(
+          signature.inputs.map((/** @type {any} */ port) => {
+            const [n, c, h, wide] = port.shape;
+            if (port.shape.length !== 4) return [port.name, tf.tensor(inputs[port.name], port.shape)];
+            return [port.name, tf.tensor4d(toChannelsLast(inputs[port.name], [n, c, h, wide], c, 0), [n, h, wide, c])];
+          }),
+        );
+        return forward({ tf, w, folded, training: false }, given);
+      });
+      try {
+        const outputs = await Promise.all(
+          signature.outputs.map(async (/** @type {any} */ port) => {
+            const values = Float32Array.from(await made[port.name].data());
+            if (port.shape.length !== 4) return [port.name, values];
+            return [port.name, fromChannelsLast(values, port.shape, port.shape[1], 0)];
+          }),
+        );
+        return Object.fromEntries(outputs);
+      } finally {
+        tf.dispose(made);
+      }
+    },
+    () => {
+      release();
+      tf.dispose(w);
+    },
+  );
   return {
     ...net,
     variables: w,
@@ -312,4 +401,22 @@ function makeTfNet(name, signature, tf, w, folds, forward) {
   };
 }
 
-export { activate, avgPool, chanconv, conv, deconv, dropPath, groupNorm, linear, localResponseNorm, makeTfNet, maxPool, norm, shuffleOrder, softmax, standardize, take, unshuffle };
+export {
+  activate,
+  avgPool,
+  chanconv,
+  conv,
+  deconv,
+  dropPath,
+  groupNorm,
+  linear,
+  localResponseNorm,
+  makeTfNet,
+  maxPool,
+  norm,
+  shuffleOrder,
+  softmax,
+  standardize,
+  take,
+  unshuffle,
+};

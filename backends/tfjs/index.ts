@@ -36,7 +36,10 @@ function dts(signature: Signature, train: boolean): string {
     net: train
       ? [
           { text: "readonly trainableVariables: Variable[]", doc: "Everything an optimizer may change: pass it as `varList`." },
-          { text: "readonly variables: Record<string, Variable>", doc: "All tensors by their path in weight files, running statistics included." },
+          {
+            text: "readonly variables: Record<string, Variable>",
+            doc: "All tensors by their path in weight files, running statistics included.",
+          },
           {
             text: "apply(x: Tensor | Record<string, Tensor>, options?: { training?: boolean }): any",
             doc: "The net on tensors (NHWC, any batch) of the same `tf`, differentiable; `training` uses and updates batch statistics and applies dropout. A tensor gives a tensor, a record a record.",
@@ -60,7 +63,9 @@ function emit(graph: Graph, context: EmitContext<Options>): Emitted {
   const rows = tensors.map(
     (t, i) => `  [${stringLiteral(t.weight.path)}, [${t.shape.join(", ")}], ${packed.offsets[i]}, ${train && t.weight.trainable}],`,
   );
-  const foldRows = folds.map((f) => `  { conv: ${stringLiteral(f.conv)}, norm: ${stringLiteral(f.norm)}, eps: ${f.eps}, axis: ${f.axis} },`);
+  const foldRows = folds.map(
+    (f) => `  { conv: ${stringLiteral(f.conv)}, norm: ${stringLiteral(f.norm)}, eps: ${f.eps}, axis: ${f.axis} },`,
+  );
   const module = `// Written by sec from ${commentText(context.source)}: ${commentText(graph.name)} for TensorFlow.js. Do not edit.
 // The operations are at the end, in \`forward\`; what comes before is the same for all nets.
 

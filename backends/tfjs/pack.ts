@@ -47,7 +47,8 @@ function layoutOf(node: Node, name: string, shape: readonly number[], map: reado
     const [inChannels = 0, perGroup = 0, kh = 0, kw = 0] = shape;
     return { shape: [kh, kw, perGroup, inChannels], write: (values, into) => permute(values, shape, [2, 3, 1, 0], into) };
   }
-  if (node.op === "chanconv" && name === "weight") return { shape: [shape[2] as number, 1, 1, 1], write: (values, into) => into.set(values) };
+  if (node.op === "chanconv" && name === "weight")
+    return { shape: [shape[2] as number, 1, 1, 1], write: (values, into) => into.set(values) };
   if (node.op === "linear" && name === "weight") {
     const [out = 0, features = 0] = shape;
     if (map) {
@@ -60,7 +61,11 @@ function layoutOf(node: Node, name: string, shape: readonly number[], map: reado
 }
 
 /** Every tensor the module needs, in state-dict order. `flattenedFrom` gives [c, h, w] for linear layers behind a kept-order `flatten`. */
-export function packTensors(graph: Graph, reader: WeightReader, flattenedFrom: (node: Node) => readonly number[] | undefined): PackedTensor[] {
+export function packTensors(
+  graph: Graph,
+  reader: WeightReader,
+  flattenedFrom: (node: Node) => readonly number[] | undefined,
+): PackedTensor[] {
   const use = new Map<Value, { node: Node; name: string }>();
   for (const node of graph.nodes) {
     for (const [name, value] of Object.entries(node.weights)) if (!use.has(value)) use.set(value, { node, name });

@@ -26,8 +26,8 @@ export const expandCommand: Register = (program, host) => {
             inputs: n.inputs.map((v) => v.name),
             attrs: n.attrs,
             output: bindBatch(n.output.type.shape, batch),
-            params: cost.layers[i]?.params ?? 0,
-            macs: cost.layers[i]?.macs ?? 0,
+            params: cost.nodes[i]?.params ?? 0,
+            macs: cost.nodes[i]?.macs ?? 0,
           })),
         };
         session.out(session.options.json ? JSON.stringify(result) : JSON.stringify(result, undefined, 2));

@@ -22,11 +22,9 @@ export const explainCommand: Register = (program, host) => {
         const found = Object.hasOwn(explanations, wanted) ? explanations[wanted] : undefined;
         if (!found) {
           const near = nearest(wanted, Object.keys(explanations));
-          session.usage(
-            messages.SE520.value({ option: "explain", want: "a code that sec prints", given: code }),
-            undefined,
-            { help: near ? `did you mean \`${near}\`?` : "`sec explain` lists all codes" },
-          );
+          session.usage(messages.SE520.value({ option: "explain", want: "a code that sec prints", given: code }), undefined, {
+            help: near ? `did you mean \`${near}\`?` : "`sec explain` lists all codes",
+          });
           return undefined;
         }
         if (session.options.json) session.json({ code: wanted, summary: found.summary, text: found.text });

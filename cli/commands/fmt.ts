@@ -1,10 +1,10 @@
 /** `sec fmt FILE...`: the canonical form of a spec; between text and JSON with --to; writes `expect` counts with --pin. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { Option } from "commander";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { format, formatJson, loadWorkspace, parseSpec, pinExpectations, type SpecFile } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
-import { Option } from "commander";
 import { EXIT, type Session } from "../session.ts";
 import { fileHost, readSpecArgument, type SpecArgument, systemReason } from "../spec-files.ts";
 
@@ -71,7 +71,9 @@ export const fmtCommand: Register = (program, host) => {
           if (!options.check) replaceFile(session, spec, spec.path, text);
         }
         if (session.options.json && options.to === undefined && !session.failed) session.json({ changed });
-        else for (const name of changed) session.note(options.check ? `${name} is not in canonical form; sec fmt ${name}` : `formatted ${name}`);
+        else
+          for (const name of changed)
+            session.note(options.check ? `${name} is not in canonical form; sec fmt ${name}` : `formatted ${name}`);
         return options.check && changed.length > 0 ? EXIT.errors : EXIT.ok;
       }),
     );

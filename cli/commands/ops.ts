@@ -41,7 +41,13 @@ export const opsCommand: Register = (program, host) => {
         }
         if (session.options.json) {
           session.json({
-            ops: chosen.map(([n, op]) => ({ name: n, category: op.category, summary: op.summary, attrs: schemaOf(op), targets: targetsOf() })),
+            ops: chosen.map(([n, op]) => ({
+              name: n,
+              category: op.category,
+              summary: op.summary,
+              attrs: schemaOf(op),
+              targets: targetsOf(),
+            })),
           });
           return EXIT.ok;
         }
@@ -55,7 +61,11 @@ export const opsCommand: Register = (program, host) => {
           session.out(`${signatureText(n, op)}\n  ${op.summary} (${op.category})`);
           const args = Object.entries(schemaOf(op).properties ?? {});
           if (args.length > 0) session.out(table(args.map(([key, a]) => [key, a.description ?? ""])));
-          session.out(`  targets: ${Object.entries(targetsOf()).map(([t, how]) => `${t} ${how}`).join(", ")}`);
+          session.out(
+            `  targets: ${Object.entries(targetsOf())
+              .map(([t, how]) => `${t} ${how}`)
+              .join(", ")}`,
+          );
         }
         return EXIT.ok;
       }),

@@ -69,12 +69,15 @@ export const targetsCommand: Register = (program, host) => {
         const rows: Row[] = builtIn.map((backend) => ({ backend, from: "built in" }));
         const usage = { report: session.usage };
         for (const pkg of config.backends ?? []) {
-          const backend = await resolveBackend(pkg.replace(/^(.*\/)?sec-backend-/, ""), (p) => loadInstalledBackend(session, p), usage, [pkg]);
+          const backend = await resolveBackend(pkg.replace(/^(.*\/)?sec-backend-/, ""), (p) => loadInstalledBackend(session, p), usage, [
+            pkg,
+          ]);
           if (backend) rows.push({ backend, from: pkg });
         }
         if (name !== undefined) {
           const known = rows.find((r) => r.backend.name === name);
-          const found = known?.backend ?? (await resolveBackend(name, (p) => loadInstalledBackend(session, p), usage, config.backends ?? []));
+          const found =
+            known?.backend ?? (await resolveBackend(name, (p) => loadInstalledBackend(session, p), usage, config.backends ?? []));
           if (!found) return undefined;
           print(session, [known ?? { backend: found, from: `sec-backend-${name}` }], true);
           return EXIT.ok;

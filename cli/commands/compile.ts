@@ -1,0 +1,289 @@
+/** `sec compile FILE...`: one folder per net and target. */
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type Command, Option } from "commander";
+import type { EmittedTarget } from "../../backends/emit.ts";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { costOf, type Graph, printGraph, printProgram, type Program, type Remark, specToJson } from "../../compiler/index.ts";
+import { action, type Register } from "../command.ts";
+import { readConfig, type Config } from "../config.ts";
+import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
+import {
+  type NetOptions,
+  type SizeOptions,
+  type TargetOptions,
+  type WeightOptions,
+  withNet,
+  withSize,
+  withTargets,
+  withWeights,
+} from "../options.ts";
+import { ports } from "../ports.ts";
+import { bytesText, dims, quantity, thousands } from "../report.ts";
+import { EXIT, type Session } from "../session.ts";
+import { systemReason } from "../spec-files.ts";
+import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
+import { watchFiles } from "../watch.ts";
+import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
+import { staleFiles, writeArtifacts } from "../write.ts";
+
+export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions {
+  readonly outDir?: string;
+  readonly emit?: "ast" | "graph" | "kernels" | "files";
+  readonly printAfter?: string;
+  readonly dumpDir?: string;
+  readonly remarks?: boolean;
+  readonly verifyIr?: boolean;
+  readonly dryRun?: boolean;
+  readonly check?: boolean;
+  readonly force?: boolean;
+  readonly watch?: boolean;
+  readonly metafile?: string;
+  readonly validate?: boolean;
+}
+
+const DEFAULT_OUT = "dist";
+const DEFAULT_TARGETS = ["webgpu"];
+
+type Timings = Record<"parse" | "check" | "optimize" | "lower" | "emit" | "write" | "total", number>;
+
+interface Output {
+  readonly net: string;
+  readonly target: string;
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly dispatches?: number;
+  readonly arenaBytes?: number;
+  readonly timings: Timings;
+  readonly stale?: readonly string[];
+}
+
+const sizeOf = (contents: string | Uint8Array): number => (typeof contents === "string" ? Buffer.byteLength(contents) : contents.length);
+const milliseconds = (t: number): number => Math.round(t * 100) / 100;
+
+/** Prints IR after passes (--print-after) and into --dump-dir, numbered in pass order. */
+function passPrinter(session: Session, options: CompileOptions, net: string, target: string): EmitHook {
+  let step = 0;
+  return (report) => {
+    const text = (): string => ("kernels" in report.after ? printProgram(report.after as Program) : printGraph(report.after as Graph));
+    step++;
+    const title = `after ${report.pass}${report.changed ? "" : " (unchanged)"}`;
+    if (options.printAfter === report.pass || options.printAfter === "all") session.out(`# ${net}, ${target}: ${title}\n${report.changed ? text() : ""}`);
+    if (options.dumpDir !== undefined && report.changed) {
+      const folder = path.resolve(session.options.directory, options.dumpDir);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(path.join(folder, `${net}.${target}.${String(step).padStart(2, "0")}-${report.pass}.txt`), text());
+    }
+  };
+}
+type EmitHook = NonNullable<Parameters<typeof emitTarget>[0]["onPass"]>;
+
+function summary(net: LoadedNet, batch: number): string {
+  const cost = costOf(net.graph, batch);
+  const { inputs, outputs } = ports(net.graph, batch);
+  const side = (list: typeof inputs): string => list.map((p) => `${p.name} ${dims(p.shape)}`).join(", ");
+  return `${net.name}    ${thousands(cost.params)} parameters · ${quantity(cost.macs, 3)} MACs · ${side(inputs)} → ${side(outputs)}`;
+}
+
+function targetLine(folder: string, emitted: EmittedTarget, target: string): string {
+  const { metrics, artifacts, graph, program } = emitted;
+  const facts = [
+    metrics.dispatches === undefined
+      ? `${program?.kernels.length ?? graph.nodes.length} ${program ? "kernels" : "layers"}`
+      : `${metrics.dispatches} dispatches from ${graph.nodes.length} ops`,
+    ...(metrics.arenaBytes === undefined ? [] : [`arenas ${program?.memory.arenas.length ?? 1}, ${bytesText(metrics.arenaBytes)}`]),
+  ];
+  const kernels = artifacts.filter((a) => a.path.startsWith("kernels/")).length;
+  const files = artifacts
+    .filter((a) => !a.path.startsWith("kernels/") && !a.path.endsWith(".d.ts"))
+    .map((a) => `${a.path} ${bytesText(sizeOf(a.contents))}`);
+  return `  ${target.padEnd(8)} ${folder}   ${facts.join(" · ")}   ${[...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")}`;
+}
+
+/** What --emit prints instead of writing files. */
+function emitStage(session: Session, options: CompileOptions, emitted: EmittedTarget): boolean {
+  if (options.emit === "graph") session.out(printGraph(emitted.graph));
+  else if (options.emit === "kernels") session.out(emitted.program ? printProgram(emitted.program) : printGraph(emitted.graph));
+  else return false;
+  return true;
+}
+
+interface Job {
+  readonly session: Session;
+  readonly options: CompileOptions;
+  readonly config: Config;
+  readonly targets: readonly ChosenTarget[];
+  readonly opened: OpenedWeights;
+  readonly outputs: Output[];
+  readonly meta: unknown[];
+}
+
+function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): void {
+  const { session, options } = job;
+  const batch = options.batch ?? 1;
+  const weights = weightsOf(session, net.graph, job.opened, options);
+  if (!weights) return;
+  const human = !session.options.json && (options.emit === undefined || options.emit === "files");
+  if (human && options.outDir !== "-") session.out(summary(net, batch));
+  for (const { backend, options: settings } of job.targets) {
+    const start = session.io.now();
+    const remark = (r: Remark): void => {
+      if (options.remarks) session.note(`remark: ${r.path}: ${r.text} (${r.pass})`);
+    };
+    const emitted = emitTarget({
+      backend,
+      graph: net.graph,
+      options: settings,
+      weights,
+      batch,
+      level: options.optimize ?? job.config.optimize ?? 2,
+      diagnostics: session.diagnostics,
+      source: net.spec.argument.file.name,
+      remark,
+      onPass: passPrinter(session, options, net.name, backend.name),
+      verify: options.verifyIr === true,
+      now: session.io.now,
+    });
+    if (!emitted || session.failed) return;
+    if (emitStage(session, options, emitted)) continue;
+    const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
+    const folder = path.resolve(session.options.directory, shown);
+    const files = emitted.artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: sizeOf(a.contents) }));
+    if (options.outDir === "-") {
+      printSingle(session, emitted);
+      continue;
+    }
+    let stale: string[] | undefined;
+    const beforeWrite = session.io.now();
+    if (options.check) {
+      stale = staleFiles(folder, emitted.artifacts).map((f) => `${shown}/${f}`);
+      for (const f of stale) if (human) session.note(`${f} differs from what sec would write`);
+    } else if (!options.dryRun && !writeArtifacts(session, folder, emitted.artifacts, { force: options.force === true, shown })) return;
+    const end = session.io.now();
+    const timings: Timings = {
+      ...before,
+      ...emitted.timings,
+      write: end - beforeWrite,
+      total: before.parse + before.check + end - start,
+    };
+    for (const key of Object.keys(timings) as (keyof Timings)[]) timings[key] = milliseconds(timings[key]);
+    job.outputs.push({
+      net: net.name,
+      target: backend.name,
+      files,
+      ...(emitted.metrics.dispatches === undefined ? {} : { dispatches: emitted.metrics.dispatches }),
+      ...(emitted.metrics.arenaBytes === undefined ? {} : { arenaBytes: emitted.metrics.arenaBytes }),
+      timings,
+      ...(stale === undefined ? {} : { stale }),
+    });
+    if (options.metafile !== undefined) job.meta.push(metaOf(job.outputs.at(-1) as Output, emitted));
+    if (human) session.out(`${targetLine(shown, emitted, backend.name)}${options.dryRun ? "   (not written)" : ""}`);
+  }
+}
+
+/** `-o -`: the text of a target that is one file. */
+function printSingle(session: Session, emitted: EmittedTarget): void {
+  const texts = emitted.artifacts.filter((a) => typeof a.contents === "string" && !a.path.endsWith(".d.ts") && !a.path.startsWith("kernels/"));
+  session.out(texts[0]?.contents as string);
+}
+
+function metaOf(output: Output, emitted: EmittedTarget): unknown {
+  const hashes = emitted.artifacts.map((a) => ({
+    path: a.path,
+    bytes: sizeOf(a.contents),
+    sha256: createHash("sha256").update(a.contents).digest("hex"),
+  }));
+  const kernels = emitted.program?.kernels.map((k) => ({
+    name: k.name,
+    kind: k.kind,
+    from: k.from.map((n) => n.path),
+    ...("schedule" in k && k.schedule ? { schedule: k.schedule } : {}),
+  }));
+  return { ...output, files: hashes, ...(kernels ? { kernels } : {}), ...(emitted.program ? { memory: { arenas: emitted.program.memory.arenas, lowerBound: emitted.program.memory.lowerBound } } : {}) };
+}
+
+/** Compiles every file; gives the files it read. */
+async function compileAll(session: Session, options: CompileOptions, files: readonly string[]): Promise<{ read: string[]; outputs: Output[] }> {
+  const read: string[] = [];
+  const outputs: Output[] = [];
+  const meta: unknown[] = [];
+  const began = session.io.now();
+  const config = await readConfig(session);
+  const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
+  if (!config || !targets) return { read, outputs };
+  const opened = openWeights(session, options);
+  if (!opened) return { read, outputs };
+  const job: Job = { session, options, config, targets, opened, outputs, meta };
+  try {
+    for (const file of files) {
+      const start = session.io.now();
+      const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
+      const parse = session.io.now() - start;
+      if (!spec) continue;
+      read.push(...spec.workspace.files, ...(spec.argument.path === undefined ? [] : [spec.argument.path]));
+      if (options.emit === "ast") {
+        session.out(JSON.stringify(specToJson(spec.workspace.entry), undefined, 2));
+        continue;
+      }
+      const nets: { net: LoadedNet; check: number }[] = [];
+      for (const name of spec.names) {
+        const from = session.io.now();
+        const net = buildNet(session, spec, name, options.shape);
+        if (net) nets.push({ net, check: session.io.now() - from });
+      }
+      // nothing is written of a file that has errors
+      if (session.failed) continue;
+      for (const { net, check } of nets) if (!session.failed) compileNet(job, net, { parse, check });
+    }
+  } finally {
+    opened.close();
+  }
+  if (session.failed) return { read, outputs };
+  if (options.metafile !== undefined) {
+    const target = path.resolve(session.options.directory, options.metafile);
+    try {
+      writeFileSync(target, `${JSON.stringify({ outputs: meta }, undefined, 2)}\n`);
+    } catch (error) {
+      session.usage(messages.SE522.failed({ path: options.metafile, reason: systemReason(error) }));
+    }
+  }
+  if (session.options.json) for (const o of outputs) session.json(o);
+  else if (outputs.length > 0 && !options.check) {
+    const first = files.length === 1 ? files[0] : outputs[0]?.net;
+    session.note(`done in ${Math.round(session.io.now() - began)} ms; next: sec verify ${first} --target ${targets.map((t) => t.backend.name).join(",")}`);
+  }
+  return { read, outputs };
+}
+
+const withStages = (c: Command): Command =>
+  c
+    .addOption(new Option("--emit STAGE", "stop there and print").choices(["ast", "graph", "kernels", "files"]))
+    .option("--print-after PASS", "print the IR after a pass, or `all`")
+    .option("--dump-dir DIR", "write the IR after every pass that changed it")
+    .option("--remarks", "say what was not fused, and why")
+    .option("--verify-ir", "check the IR after every pass")
+    .option("--metafile FILE", "sizes, hashes, kernels, timings as JSON");
+
+export const compileCommand: Register = (program, host) => {
+  const command = program
+    .command("compile")
+    .description("write one folder per net and target")
+    .argument("<file...>", "spec files (.se, .json), shipped nets, FILE#NET, or -")
+    .option("-o, --out-dir DIR", `output folder (default ${DEFAULT_OUT}); - prints a one-file target`);
+  withStages(withSize(withWeights(withTargets(withNet(command)))))
+    .option("-n, --dry-run", "say what would be written")
+    .option("--check", "write nothing; exit 1 when files on disk differ")
+    .option("--force", "overwrite files that sec did not write")
+    .option("-w, --watch", "compile again on change")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sec compile net.se --target webgpu\n  sec compile se_resnet50 --weights model.safetensors -t cpu,tfjs\n  sec compile net.se --emit kernels -t webgpu",
+    )
+    .action(
+      action<[readonly string[]], CompileOptions>(host, async (session, options, files) => {
+        if (options.watch) return watchFiles(session, async (s) => (await compileAll(s, options, files)).read);
+        const { outputs } = await compileAll(session, options, files);
+        return outputs.some((o) => (o.stale?.length ?? 0) > 0) ? EXIT.errors : EXIT.ok;
+      }),
+    );
+};

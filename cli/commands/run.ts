@@ -1,0 +1,180 @@
+/** `sec run FILE`: runs one net on given inputs with a target's runner. */
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import type { Tensors } from "../../backends/backend.ts";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { type Graph, matchTaps, parseSelectorText, writeNpy } from "../../compiler/index.ts";
+import { action, type Register } from "../command.ts";
+import { readConfig } from "../config.ts";
+import { loadOneNet } from "../frontend.ts";
+import { readInputs } from "../inputs.ts";
+import {
+  append,
+  appendPair,
+  type InputOptions,
+  type NetOptions,
+  parseInteger,
+  type SizeOptions,
+  type TargetOptions,
+  type WeightOptions,
+  withInputs,
+  withNet,
+  withSize,
+  withTargets,
+  withWeights,
+} from "../options.ts";
+import { type Port, ports } from "../ports.ts";
+import { dims } from "../report.ts";
+import { EXIT, type Session } from "../session.ts";
+import { systemReason } from "../spec-files.ts";
+import { chooseTargets, emitTarget } from "../targets.ts";
+import { openWeights, weightsOf } from "../weights.ts";
+
+interface RunOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions, InputOptions {
+  readonly output?: readonly (readonly [string, string])[];
+  readonly top?: number;
+  readonly taps?: readonly string[];
+}
+
+const MAX_JSON_ELEMENTS = 65_536;
+const DEFAULT_TARGETS = ["cpu"];
+
+function topOf(data: Float32Array, k: number): { index: number; value: number }[] {
+  return [...data]
+    .map((value, index) => ({ index, value }))
+    .sort((a, b) => b.value - a.value || a.index - b.index)
+    .slice(0, k);
+}
+
+interface OutputRow {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data?: readonly number[];
+  readonly file?: string;
+  readonly top?: readonly { readonly index: number; readonly value: number }[];
+}
+
+function outputRows(session: Session, options: RunOptions, list: readonly Port[], values: Tensors): OutputRow[] {
+  const files = new Map(options.output ?? []);
+  for (const name of files.keys()) {
+    if (!list.some((p) => p.name === name)) {
+      session.usage(messages.SE520.value({ option: "--output", want: `one of ${list.map((p) => p.name).join(", ")}`, given: name }));
+    }
+  }
+  return list.map((port) => {
+    const data = values[port.name] as Float32Array;
+    const file = files.get(port.name);
+    if (file !== undefined && file !== "-") {
+      try {
+        writeFileSync(path.resolve(session.options.directory, file), writeNpy({ shape: port.shape, data }));
+      } catch (error) {
+        session.usage(messages.SE522.failed({ path: file, reason: systemReason(error) }));
+      }
+    }
+    const inline = file === "-" || (file === undefined && data.length <= MAX_JSON_ELEMENTS);
+    return {
+      name: port.name,
+      dtype: port.dtype,
+      shape: port.shape,
+      ...(inline ? { data: [...data] } : {}),
+      ...(file !== undefined && file !== "-" ? { file } : {}),
+      ...(options.top === undefined ? {} : { top: topOf(data, options.top) }),
+    };
+  });
+}
+
+/** The graph with what --taps selects as further outputs, under their paths. */
+function withTaps(session: Session, net: { graph: Graph; tree: Parameters<typeof matchTaps>[0] }, taps: readonly string[]): Graph {
+  const outputs = [...net.graph.outputs];
+  for (const text of taps) {
+    const selector = parseSelectorText(text, session.diagnostics);
+    if (!selector) continue;
+    for (const tap of matchTaps(net.tree, selector, net.graph, session.diagnostics)) {
+      if (!outputs.some((o) => o.name === tap.name)) outputs.push(tap);
+    }
+  }
+  return { ...net.graph, outputs };
+}
+
+function human(rows: readonly OutputRow[], values: Tensors): string[] {
+  const PREVIEW = 8;
+  return rows.map((row) => {
+    const data = values[row.name] as Float32Array;
+    if (row.top) return `${row.name}  ${row.top.map((t) => `${t.index}: ${t.value.toPrecision(4)}`).join("   ")}`;
+    const shown = [...data.slice(0, PREVIEW)].map((v) => v.toPrecision(5)).join(" ");
+    return `${row.name}  ${dims(row.shape)}  ${shown}${data.length > PREVIEW ? " ..." : ""}${row.file ? `  → ${row.file}` : ""}`;
+  });
+}
+
+export const runCommand: Register = (program, host) => {
+  withInputs(withSize(withWeights(withTargets(withNet(program.command("run"))))))
+    .description("run one net on given inputs")
+    .argument("<file>", "spec file, FILE#NET, or a shipped net")
+    .option("--output NAME=FILE", "write an output as .npy; - puts it into the JSON", appendPair("=", "NAME=FILE"))
+    .option("--top K", "print the K largest values of every output", parseInteger(1, 100_000))
+    .option("--taps SELECTOR", "further outputs, such as @se.scale", append)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sec run net.se --input image=cat.png --top 3\n  sec run resnet50 -t webgpu --weights resnet50.safetensors --input image=x.npy\n  sec run net.se --taps @se.scale --json",
+    )
+    .action(
+      action<[string], RunOptions>(host, async (session, options, file) => {
+        const net = loadOneNet(session, file, "run", { ...options, ...(options.shape ? { shapes: options.shape } : {}) });
+        if (!net) return undefined;
+        const batch = options.batch ?? 1;
+        const graph = options.taps ? withTaps(session, net, options.taps) : net.graph;
+        const { inputs: inPorts, outputs: outPorts } = ports(graph, batch);
+        const inputs = readInputs(session, net.name, inPorts, options, options.seed);
+        const config = await readConfig(session);
+        const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
+        if (!inputs || !config || !targets || session.failed) return undefined;
+        const opened = openWeights(session, options);
+        if (!opened) return undefined;
+        const weights = weightsOf(session, net.graph, opened, options);
+        if (!weights) return undefined;
+        for (const { backend, options: settings } of targets) {
+          const emitted = emitTarget({
+            backend,
+            graph,
+            options: settings,
+            weights,
+            batch,
+            level: options.optimize ?? config.optimize ?? 2,
+            diagnostics: session.diagnostics,
+            source: net.spec.argument.file.name,
+          });
+          if (!emitted || session.failed) return undefined;
+          const start = session.io.now();
+          const runner = backend.runner ? await backend.runner(emitted.artifacts, graph.name) : { unavailable: "it has no runner" };
+          if ("unavailable" in runner) {
+            session.usage(messages.SE525.unavailable({ target: backend.name, reason: runner.unavailable }));
+            return undefined;
+          }
+          const load = session.io.now() - start;
+          const given = Object.fromEntries(inputs.map((i) => [i.name, i.data]));
+          const from = session.io.now();
+          const values = await runner.run(given);
+          const took = session.io.now() - from;
+          await runner.close();
+          const rows = outputRows(session, options, outPorts, values);
+          if (session.failed) return undefined;
+          if (session.options.json) {
+            session.json({
+              net: net.name,
+              target: backend.name,
+              runtime: runner.runtime,
+              inputs: inputs.map(({ name, shape, source }) => ({ name, shape, source })),
+              outputs: rows,
+              timings: { load: Math.round(load * 1000) / 1000, run: Math.round(took * 1000) / 1000 },
+            });
+            continue;
+          }
+          for (const line of human(rows, values)) session.out(line);
+          session.note(`${took.toFixed(1)} ms (load ${load.toFixed(0)} ms), ${backend.name}, ${runner.runtime}`);
+        }
+        opened.close();
+        return EXIT.ok;
+      }),
+    );
+};
