@@ -138,26 +138,17 @@ function setLevel(cx: EditContext, edit: SetEdit, level: LevelNode, source: Call
     });
     return false;
   }
-  const into = references.filter((r) => liesIn(r.target, level) && !liesIn(r.holder, level));
-  const inside = into.find((r) => r.target !== level);
-  if (inside) {
-    cx.report(
-      messages.SE305.set({ place: pathOf(level), user: referenceText(inside), line: lineOf(referenceSpan(inside)) }),
-      edit.selector.span,
-    );
-    return false;
-  }
   const outputs = level.items.filter((i) => i.kind === "output");
   if (!cx.tree.machine.anew(cx.tree, level, new Map([...source.given, ...values]), cx.diagnostics)) return false;
   // jumps to an output of a net used as a layer follow it by name
-  for (const { by, output } of into) {
-    if (by.kind !== "from" || !output || !outputs.includes(output)) continue;
+  for (const { by, target, output } of references) {
+    if (target !== level || by.kind !== "from" || !output || !outputs.includes(output)) continue;
     const item = level.items.find((i) => i.kind === "output" && i.name === output.name);
-    if (item?.kind === "output") by.target = { kind: "output", item, net: level };
-    else {
-      cx.report(messages.SE305.set({ place: pathOf(level), user: `from ${by.text}`, line: lineOf(by.origin.span) }), edit.selector.span);
+    if (item?.kind !== "output") {
+      cx.report(messages.SE117.gone({ what: `from ${by.text}`, name: by.text }), by.origin.span);
       return false;
     }
+    by.target = { kind: "output", item, net: level };
   }
   return true;
 }
