@@ -21,8 +21,21 @@ const LEVELS = 4;
 const UNARY: ReadonlySet<string> = new Set<UnaryFn>(["neg", "abs", "exp", "log", "sqrt", "rsqrt", "tanh", "floor", "float", "int", "not"]);
 const CALLED: ReadonlySet<string> = new Set<BinaryFn>(["min", "max", "pow"]);
 
+/** The least finite f32, which a maximum starts from. */
+const LOWEST = -3.4028234663852886e38;
+const WORDS: ReadonlyMap<string, Expr> = new Map<string, Expr>([
+  ["true", { kind: "const", type: "bool", value: 1 }],
+  ["false", { kind: "const", type: "bool", value: 0 }],
+  ["nan", { kind: "const", type: "f32", value: Number.NaN }],
+  ["inf", { kind: "const", type: "f32", value: Number.POSITIVE_INFINITY }],
+  ["-inf", { kind: "const", type: "f32", value: Number.NEGATIVE_INFINITY }],
+  ["lowest", { kind: "const", type: "f32", value: LOWEST }],
+  ["acc", { kind: "acc" }],
+]);
+
 function constantText(e: Expr & { kind: "const" }): string {
   if (e.type === "bool") return e.value ? "true" : "false";
+  if (e.value === LOWEST && e.type === "f32") return "lowest";
   if (Number.isNaN(e.value)) return "nan";
   if (!Number.isFinite(e.value)) return e.value > 0 ? "inf" : "-inf";
   const text = Object.is(e.value, -0) ? "-0" : String(e.value);
@@ -88,18 +101,12 @@ export function readExpr(r: LineReader, buffer: (name: string) => number | undef
       r.expect("[");
       return { kind: "load", buffer: index, at: readList(r, "]", whole) };
     }
-    const special = r.accept(/-?inf\b|nan\b|true\b|false\b/y);
-    if (special === "true" || special === "false") return { kind: "const", type: "bool", value: special === "true" ? 1 : 0 };
-    if (special !== undefined)
-      return {
-        kind: "const",
-        type: "f32",
-        value: special === "nan" ? Number.NaN : special === "inf" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY,
-      };
+    const special = WORDS.get(r.accept(/(?:-?inf|nan|true|false|lowest|acc)\b/y) ?? "");
+    if (special) return special;
     const digits = r.accept(/-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y);
     if (digits !== undefined) return { kind: "const", type: /[.eE]/.test(digits) ? "f32" : "i32", value: Number(digits) };
     const word = r.accept(/[A-Za-z_]\w*/y) ?? r.fail("an expression");
-    if (!r.has("(")) return word === "acc" ? { kind: "acc" } : { kind: "index", name: word };
+    if (!r.has("(")) return { kind: "index", name: word };
     const args = readList(r, ")", whole);
     const [a, b] = args;
     if (UNARY.has(word) && a && args.length === 1) return { kind: "unary", fn: word as UnaryFn, x: a };

@@ -25,6 +25,7 @@ function readSizes<T extends readonly number[]>(r: LineReader, word: string): T 
 
 function readAxes(r: LineReader): Axis[] {
   const axes: Axis[] = [];
+  if (r.has("nothing")) return axes;
   do {
     const name = r.accept(/[A-Za-z_]\w*/y) ?? r.fail("an axis");
     r.expect("<");
@@ -97,11 +98,12 @@ function readLoop(k: KernelReader): Kernel {
     r.expect("acc =");
     const fn = r.has("add ") ? "add" : r.has("max ") ? "max" : r.fail("add or max");
     r.expect("from ");
-    const init = readNumber(r);
+    const start = k.expr(r);
+    const init = start.kind === "const" ? start.value : r.fail("a constant");
     r.expect("over ");
     const over = readAxes(r);
-    r.expect("of ");
-    return { reduce: { over, fn, init } as const, body: k.expr(r) };
+    r.expect("of");
+    return { reduce: { over, fn, init } as const, body: k.expr(k.open()) };
   };
   const reduced = reduction && readReduce(reduction);
   const r = k.open();
@@ -204,12 +206,14 @@ export function parseProgram(text: string): Program {
   const values = new Map<number, Value>();
   const storage = new Map<Value, Storage>();
   const places = new Map<Value, Place>();
+  const sources = new Set<string>();
   let arenas: readonly number[] = [];
   let lowerBound = 0;
   let name: string | undefined;
   for (const { line, number } of lines) {
     const r = lineReader(line, number);
     if (r.has("program ")) name = readName(r);
+    if (r.has("source @")) sources.add(readName(r));
     if (r.has("value ")) readValueLine(r, values, storage, places);
     if (r.has("memory ")) {
       arenas = readSizes(r, "arenas ");
@@ -236,9 +240,10 @@ export function parseProgram(text: string): Program {
       while (end < lines.length && lines[end]!.line.search(/\S/) > indent) end++;
       kernels.push(readKernel(kernelReader(lines.slice(i, end), values, weights)));
       i = end - 1;
-    } else if (!/^\s*(program|value|memory|tensor) /.test(line)) r.fail("a kernel");
+    } else if (!/^\s*(program|value|memory|tensor|source) /.test(line)) r.fail("a kernel");
   }
-  return { name, inputs, outputs, kernels, weights: [...weights.values()], storage, memory: { arenas, places, lowerBound } };
+  const read = [...weights.values()].filter((w) => !sources.has(w.path));
+  return { name, inputs, outputs, kernels, weights: read, storage, memory: { arenas, places, lowerBound } };
 }
 
 function readValueLine(r: LineReader, values: Map<number, Value>, storage: Map<Value, Storage>, places: Map<Value, Place>): void {

@@ -21,7 +21,7 @@ export function readWeights(lines: ReturnType<typeof numberedLines>, firstId: nu
   const weights = new Map<string, Weight>();
   for (const { line, number } of lines) {
     const r = lineReader(line, number);
-    if (!r.has("tensor ")) continue;
+    if (!r.has("tensor ") && !r.has("source ")) continue;
     const weight = readWeight(r, weights, firstId + weights.size);
     if (weights.has(weight.path)) r.fail("a tensor that is not there already");
     weights.set(weight.path, weight);

@@ -1,6 +1,6 @@
 /** The text form of a Program: kernels as loops over infix expressions, then where values lie. What `--emit kernels` shows. */
 import { exprText } from "./expr-text.ts";
-import type { Value } from "./graph.ts";
+import type { Value, Weight } from "./graph.ts";
 import type { Axis, ContractKernel, DepthwiseKernel, ExciteKernel, Kernel, LoopKernel, Program } from "./kernel.ts";
 import { nameText, type Refer, referTo, typeText, weightText } from "./text.ts";
 
@@ -14,7 +14,7 @@ export function bufferNames(kernel: Kernel, refer: Refer): string[] {
   });
 }
 
-const axesText = (axes: readonly Axis[]): string => axes.map((a) => `${a.name} < ${a.size}`).join(", ");
+const axesText = (axes: readonly Axis[]): string => axes.map((a) => `${a.name} < ${a.size}`).join(", ") || "nothing";
 const list = (sizes: readonly number[]): string => `[${sizes.join(", ")}]`;
 
 function loopLines(k: LoopKernel, names: readonly string[]): string[] {
@@ -25,7 +25,8 @@ function loopLines(k: LoopKernel, names: readonly string[]): string[] {
   const start = exprText({ kind: "const", type: "f32", value: init }, names);
   return [
     head,
-    `  acc = ${fn} from ${start} over ${axesText(over)} of ${exprText(k.body, names)}`,
+    `  acc = ${fn} from ${start} over ${axesText(over)} of`,
+    `    ${exprText(k.body, names)}`,
     `  ${store} = ${k.epilogue ? exprText(k.epilogue, names) : "acc"}`,
   ];
 }
@@ -92,6 +93,19 @@ function valueLine(program: Program, value: Value): string {
   ].join(", ");
 }
 
+/** Tensors that kernels read, each after what its recipe needs: those that only recipes read are called `source`. */
+function tensorLines(program: Program): string[] {
+  const read = new Set(program.weights);
+  const lines = new Map<Weight, string>();
+  const add = (w: Weight): void => {
+    if (lines.has(w)) return;
+    if (w.init.kind === "derived") w.init.from.forEach(add);
+    lines.set(w, weightText(w, read.has(w) ? "tensor" : "source"));
+  };
+  program.weights.forEach(add);
+  return [...lines.values()];
+}
+
 export function printProgram(program: Program): string {
   const refer = referTo(program.weights);
   const { arenas, lowerBound } = program.memory;
@@ -100,7 +114,7 @@ export function printProgram(program: Program): string {
     ...program.kernels.map((k) => kernelLines(k, refer)),
     program.outputs.map((o) => `output ${nameText(o.name)} = ${refer(o.value)}`),
     [...programValues(program).map((v) => valueLine(program, v)), `memory arenas ${list(arenas)}, lower bound ${lowerBound}`],
-    program.weights.map(weightText),
+    tensorLines(program),
   ];
   const body = blocks.filter((b) => b.length > 0).map((b) => b.map((line) => `  ${line}`).join("\n"));
   return `program ${nameText(program.name)}\n${body.join("\n\n")}\n`;

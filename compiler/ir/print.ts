@@ -26,7 +26,7 @@ export function printGraph(graph: Graph, rules?: PrintRules): string {
     graph.inputs.map((v) => `input ${nameText(v.name)} = %${v.id} : ${typeText(v.type)}`),
     nodes.map((n) => `${n.call.padEnd(width)}  # ${n.path}`),
     graph.outputs.map((o) => `output ${nameText(o.name)} = ${refer(o.value)}`),
-    graph.weights.map(weightText),
+    graph.weights.map((w) => weightText(w)),
   ];
   const body = blocks.filter((b) => b.length > 0).map((b) => b.map((line) => `  ${line}`).join("\n"));
   return `graph ${nameText(graph.name)}\n${body.join("\n\n")}\n`;

@@ -34,7 +34,7 @@ export function referTo(weights: readonly Weight[]): Refer {
 }
 
 /** `tensor @bn1.scale : f32[64] = bn-scale(@bn1.running_var, @bn1.weight) {eps=0.00001}` */
-export function weightText(weight: Weight): string {
+export function weightText(weight: Weight, word: "tensor" | "source" = "tensor"): string {
   const { init } = weight;
   const start = ((): string => {
     switch (init.kind) {
@@ -55,7 +55,7 @@ export function weightText(weight: Weight): string {
     ...(weight.preserve ? [`preserve ${attrsText(weight.preserve)}`] : []),
     ...(weight.inserted ? [`inserted ${attrsText(weight.inserted)}`] : []),
   ];
-  return [`tensor @${nameText(weight.path)} : ${typeText(weight.value.type)} = ${start}`, ...marks].join(", ");
+  return [`${word} @${nameText(weight.path)} : ${typeText(weight.value.type)} = ${start}`, ...marks].join(", ");
 }
 
 /** Reads one line from left to right; every failure names line and column. */
