@@ -40,7 +40,7 @@ export interface Problem {
   readonly arg?: string;
 }
 
-export function isProblem(x: TensorType | Problem): x is Problem {
+export function isProblem(x: object): x is Problem {
   return "problem" in x;
 }
 
