@@ -1,9 +1,13 @@
 /** Writes every generated file; `--check` fails when one on disk differs. Add a generator as one line of `outputs`. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { jsonSchema } from "../compiler/syntax/schema.ts";
 import { embedTexts } from "./generate-embedded.ts";
+import { generateLibrary } from "./generate-library.ts";
 import { generateMessages, readMessageFiles } from "./generate-messages.ts";
 
 const outputs: Record<string, () => string> = {
+  "specs/schema.json": jsonSchema,
+  "compiler/semantics/library.gen.ts": () => generateLibrary(),
   "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
   "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),
   "backends/cpu/scratch.gen.ts": () => embedTexts({ scratchFunctions: "backends/cpu/scratch.js" }),

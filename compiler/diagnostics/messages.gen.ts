@@ -258,7 +258,6 @@ export const messages = {
   SE305: {
     removed: (p: { place: P; user: P; line: P }): Message => ({ code: "SE305", severity: "error", title: `\`${p.place}\` is used by \`${p.user}\` (line ${p.line}) and cannot be removed`, notes: [], help: "edit the layers inside it, or insert after it" }),
     replaced: (p: { place: P; user: P; line: P }): Message => ({ code: "SE305", severity: "error", title: `\`${p.place}\` is used by \`${p.user}\` (line ${p.line}) and cannot be replaced`, notes: [], help: "edit the layers inside it, or insert after it" }),
-    set: (p: { place: P; user: P; line: P }): Message => ({ code: "SE305", severity: "error", title: `\`${p.place}\` has a part that \`${p.user}\` (line ${p.line}) uses, so it cannot be expanded anew`, notes: [], help: "`set` the layers inside it instead" }),
   },
   SE306: {
     inside: (p: { type: P; selector: P; place: P; instead: P; place_word: P }): Message => ({ code: "SE306", severity: "error", title: `a \`${p.type}\` has no inside`, notes: [`\`${p.selector}\` matches ${p.place}`], help: `\`${p.instead}\` instead of \`${p.place_word}\`` }),
@@ -374,6 +373,12 @@ export const messages = {
     kind: (p: { file: P; reason: P }): Message => ({ code: "SE524", severity: "error", title: `\`${p.file}\` is not an input that can be read: ${p.reason}`, notes: [], help: ".npy, .npz, .json, .png and .jpg are read; `random` makes values from --seed" }),
     picture: (p: { name: P; want: P }): Message => ({ code: "SE524", severity: "error", title: `a picture has 1 or 3 channels; the input \`${p.name}\` wants ${p.want}`, notes: [] }),
   },
+  SE525: {
+    unavailable: (p: { target: P; reason: P }): Message => ({ code: "SE525", severity: "error", title: `the target ${p.target} cannot run here: ${p.reason}`, notes: [], help: "install what is missing, or run another target: `--target cpu` needs nothing" }),
+  },
+  SE601: {
+    unread: (p: { file: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\`: nets from ONNX models are not supported yet`, notes: [], help: "write the net as a spec, or derive from one of the nets that ship with `sec`" }),
+  },
 } as const;
 
 /** For `sec explain`: what each code means. */
@@ -449,4 +454,6 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE522: { summary: "output that cannot be written", text: "Output is written to a temporary file in the same folder and renamed, so a failure leaves the old file as it was.\nFiles that `sec` did not write are left alone unless `--force` is given." },
   SE523: { summary: "a configuration file that is not right", text: "`sec.config.json` (or the file given by --config) is checked against its schema; unknown keys are refused." },
   SE524: { summary: "an input that does not fit the net", text: "`--input NAME=FILE` takes .npy, .npz, .json, .png, .jpg or the word `random`." },
+  SE525: { summary: "a target that this machine cannot run", text: "`sec run` and `sec verify` run emitted code here, and some targets need a package or a device for that. `sec compile` needs neither." },
+  SE601: { summary: "an ONNX model that cannot be read here", text: "`net A from onnx \"file.onnx\"` takes its layers from a model file." },
 };

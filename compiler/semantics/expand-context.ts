@@ -1,11 +1,12 @@
 /** What travels down while a net is expanded: where we are, what is visible, where errors are reported. */
-import { type Diagnostics, type Extra, type Message, diagnostic } from "../diagnostics/diagnostic.ts";
+import type { Diagnostics, Extra, Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import type { TensorType } from "../ir/type.ts";
 import { LIMITS } from "../limits.ts";
 import { lineText, position, type Span } from "../source.ts";
-import type { NetDef, Statement } from "../syntax/ast.ts";
-import type { Definition, FileScope, Scope } from "./scope.ts";
+import type { BlockDef, NetDef, Statement } from "../syntax/ast.ts";
+import type { Env } from "./evaluate.ts";
+import type { Definition, FileScope, Scope, SpecValue } from "./scope.ts";
 import type { BodyNode, InputItem, LevelNode, NetTree, OutputItem, TreeNode } from "./tree.ts";
 
 /** A type; undefined after a reported error (silences what follows from it); null where no value arrives yet. */
@@ -19,9 +20,14 @@ export interface Frame {
   /** The whole call, and its name: where carets go. */
   readonly call: Span;
   readonly at: Span;
-  /** Places of the arguments the caller wrote, by parameter; the first one when it was positional. */
-  readonly argSpans: ReadonlyMap<string, Span>;
+  /** What the caller wrote, by parameter. */
+  readonly given: ReadonlyMap<string, { readonly value: SpecValue | undefined; readonly span: Span; readonly positional: boolean }>;
   readonly outer: Frame | undefined;
+}
+
+export interface Entered {
+  readonly def: BlockDef | NetDef;
+  readonly outer: Entered | undefined;
   readonly depth: number;
 }
 
@@ -56,11 +62,16 @@ export interface Context {
   readonly diagnostics: Diagnostics;
   readonly tree: Pick<NetTree, "count" | "broken">;
   readonly scope: Scope;
-  /** `in`; null in a net that has not exactly one input. */
-  readonly arriving: Flow;
+  /** `in`; null in a net that has not (yet) exactly one input. */
+  arriving: Flow;
+  /** In a net: what its input gets. "alone" takes the declared sizes, or those of `shapes`. */
+  readonly feed: Flow | "alone";
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
   /** The block or net whose body this is. */
   readonly owner: LevelNode;
   readonly frame: Frame | undefined;
+  /** Blocks and nets that are being expanded, to stop one that contains itself. */
+  readonly entered: Entered | undefined;
   readonly via: readonly Span[];
 }
 
@@ -102,33 +113,49 @@ function frameNotes(frame: Frame, place: Span): string[] {
   return notes;
 }
 
+/** What is wrong however a block is called: names, labels, branches, jumps, arguments that do not exist. */
+const STRUCTURE: ReadonlySet<string> = new Set(
+  ["101", "102", "103", "104", "105", "106", "107", "108", "109", "110", "111", "114", "116", "117", "119"].map((n) => `SE${n}`),
+);
+
 /**
- * Reports what depends on values or sizes. Inside a block or net used as a layer it is reported at the outermost call,
- * in the user's file, with a note for every line on the way down (language.md section 4).
+ * Reports a mistake found while expanding. Inside a block or net used as a layer it is reported at the outermost call, in the
+ * user's file, with a note for every line on the way down (language.md section 4). A mistake that no call can cause or mend
+ * is reported where it is written instead, once for all calls; in the library, which users do not edit, at the call all the same.
  */
-export function reportAt(cx: Context, message: Message, place: Span, extra: Extra = {}): void {
+export function report(cx: Context, message: Message, place: Span, extra: Extra = {}): void {
   if (message.severity === "error") cx.tree.broken = true;
   let outermost = cx.frame;
   while (outermost?.outer) outermost = outermost.outer;
-  if (!cx.frame || !outermost) {
+  if (!cx.frame || !outermost || (STRUCTURE.has(message.code) && !cx.scope.home.library)) {
     cx.diagnostics.report(message, place, extra);
     return;
   }
-  cx.diagnostics.add(diagnostic(message, outermost.at, { ...extra, notes: [...(extra.notes ?? []), ...frameNotes(cx.frame, place)] }));
+  cx.diagnostics.report(message, outermost.at, { ...extra, notes: [...(extra.notes ?? []), ...frameNotes(cx.frame, place)] });
 }
 
-/**
- * Reports what is wrong however the block is called (labels, branches, jumps): where it is written, once.
- * In the library, which users do not edit, at the call all the same.
- */
-export function reportWritten(cx: Context, message: Message, place: Span, extra: Extra = {}): void {
-  if (cx.scope.home.library) {
-    reportAt(cx, message, place, extra);
-    return;
+/** Calls inside calls; far above what nets need, far below the stack. */
+const CALL_DEPTH = 200;
+
+/** The context inside a definition; undefined when it contains itself (reported by loading) or is too deep (SE010). */
+export function enter(cx: Context, def: BlockDef | NetDef, at: Span): Entered | undefined {
+  for (let e = cx.entered; e; e = e.outer) {
+    if (e.def !== def) continue;
+    cx.tree.broken = true;
+    return undefined;
   }
-  if (message.severity === "error") cx.tree.broken = true;
-  cx.diagnostics.report(message, place, extra);
+  const depth = (cx.entered?.depth ?? 0) + 1;
+  if (depth <= CALL_DEPTH) return { def, outer: cx.entered, depth };
+  report(cx, messages.SE010.depth({ limit: CALL_DEPTH }), at);
+  return undefined;
 }
+
+export const envOf = (cx: Context, here: Flow): Env => ({
+  scope: cx.scope,
+  arriving: cx.arriving,
+  here,
+  report: (message, place, extra) => report(cx, message, place, extra),
+});
 
 /** Counts `more` nodes; false once the net is over the limit, which is reported once. */
 export function countNodes(cx: Context, more: number, place: Span): boolean {
@@ -136,6 +163,6 @@ export function countNodes(cx: Context, more: number, place: Span): boolean {
   if (count.nodes > LIMITS.layers) return false;
   count.nodes += more;
   if (count.nodes <= LIMITS.layers) return true;
-  reportAt(cx, messages.SE010.layers({ limit: LIMITS.layers }), place);
+  report(cx, messages.SE010.layers({ limit: LIMITS.layers }), place);
   return false;
 }

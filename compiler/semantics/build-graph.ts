@@ -1,0 +1,84 @@
+/** From the expanded net to the typed graph: one node per layer and merge, one weight per tensor, in text order. */
+import type { Diagnostics } from "../diagnostics/diagnostic.ts";
+import { invariant, must } from "../invariant.ts";
+import { type GraphBuilder, graphBuilder } from "../ir/build.ts";
+import type { Graph, Value, Weight } from "../ir/graph.ts";
+import { f32 } from "../ir/type.ts";
+import { applyOp } from "../ops/apply.ts";
+import type { InsertMark, LayerNode, NetTree, TreeNode } from "./tree.ts";
+import { evaluateTree, type Use } from "./tree-values.ts";
+import { uniquePaths } from "./paths.ts";
+
+/**
+ * The graph of a tree that expanded without errors (undefined if it did not). A residual becomes `add`, `act(kind)` the activation.
+ * Paths of nodes are those of `uniquePaths`; a shared use has the path of the use. `num_batches_tracked` is among the weights.
+ */
+export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | undefined {
+  if (tree.broken || diagnostics.hasErrors) return undefined;
+  const paths = uniquePaths(tree.root);
+  const builder = graphBuilder(tree.name);
+  const tensors = new Map<LayerNode, Readonly<Record<string, Value>>>();
+
+  const pathIn = (node: TreeNode, use: Use | undefined): string => {
+    const own = must(paths.get(node), "path of a node");
+    if (!use) return own;
+    const prefix = `${must(paths.get(use.node.target), "path of a shared part")}.`;
+    const at = pathIn(use.node, use.outer);
+    return node === use.node.target ? at : `${at}.${own.startsWith(prefix) ? own.slice(prefix.length) : own}`;
+  };
+
+  evaluateTree<Value>(tree.root, {
+    input: (item) => builder.input(item.name, must(item.type, "type of an input")),
+    layer(node, input, use) {
+      const path = pathIn(node, use);
+      const mark = markOf(node);
+      const own = use ? must(tensors.get(node), "tensors of a shared layer") : undefined;
+      const output = applyOp(marking(builder, node, path, (made) => !use && tensors.set(node, made)), node.op, [input], node.args, {
+        path,
+        origin: node.origin,
+        ...(own ? { weights: own } : {}),
+        init: mark?.policy === "paper" ? "paper" : "default",
+        ...(mark ? { mark: { inserted: { group: mark.group, policy: mark.policy } } } : {}),
+      });
+      invariant(!("problem" in output), `${path} was checked before`);
+      return output;
+    },
+    merge(node, branches, use, arriving) {
+      const named = new Map(node.branches.map((b, i) => [b.name, branches[i] as Value]));
+      const inputs = node.word === "residual" ? [must(named.get("main"), "main"), named.get("shortcut") ?? arriving] : branches;
+      const op = node.word === "residual" ? "add" : node.word;
+      const output = applyOp(builder, op, inputs, node.args, { path: pathIn(node, use), origin: node.origin });
+      invariant(!("problem" in output), "the branches were checked before");
+      return output;
+    },
+    unknown: () => builder.value(f32(), ""),
+    output(item, value, use) {
+      if (!use && tree.root.items.includes(item)) builder.output(item.name, value);
+    },
+  });
+  return builder.finish();
+}
+
+/** The insertion a node belongs to: its own, or that of the inserted block around it. */
+function markOf(node: TreeNode): InsertMark | undefined {
+  for (let at: TreeNode | undefined = node; at; at = at.parent) if (at.inserted) return at.inserted;
+  return undefined;
+}
+
+/** A builder that puts the marks of `init preserve` on the tensors of one layer and tells which tensors it has. */
+function marking(builder: GraphBuilder, node: LayerNode, path: string, done: (weights: Readonly<Record<string, Value>>) => void): GraphBuilder {
+  return {
+    ...builder,
+    weight(spec, type) {
+      const own = path === "" ? spec.path : spec.path.slice(path.length + 1);
+      const preserve = node.preserve?.get(own);
+      const init: Weight["init"] = node.zeroed && spec.trainable ? { kind: "constant", value: 0 } : spec.init;
+      return builder.weight({ ...spec, init, ...(preserve ? { preserve } : {}) }, type);
+    },
+    node(spec) {
+      done(spec.weights);
+      return builder.node(spec);
+    },
+  };
+}
+

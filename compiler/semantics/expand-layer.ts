@@ -1,0 +1,141 @@
+/** Built-in layers, `act(kind)` and `shared("path")`. */
+import { messages } from "../diagnostics/messages.gen.ts";
+import { nearest } from "../diagnostics/suggest.ts";
+import { allOps, isOpName, opOf } from "../ops/index.ts";
+import type { OpDef } from "../ops/op.ts";
+import type { Span } from "../source.ts";
+import type { Call, Name } from "../syntax/ast.ts";
+import { kindText, valueText } from "./evaluate.ts";
+import { bindArguments, checkAttributes, type Given, opSignature, type Signature, sourceText } from "./expand-arguments.ts";
+import { type Context, countNodes, envOf, type Flow, type Names, type Place, report } from "./expand-context.ts";
+import { resolveShared } from "./expand-jumps.ts";
+import { base, placeNode, poisonNode } from "./expand-nodes.ts";
+import { hasTensors, layerType } from "./infer-types.ts";
+import type { LayerNode, SharedNode, TreeNode } from "./tree.ts";
+import { walk } from "./tree.ts";
+import { sharedType } from "./shared-type.ts";
+
+const MERGES: ReadonlySet<string> = new Set(["residual", "add", "mul", "concat"]);
+
+/** A layer that is called by its name: every op but those that only merges make. */
+export const isBuiltin = (name: string): boolean => name === "act" || name === "shared" || (isOpName(name) && !MERGES.has(name));
+
+/** Names of all built-in layers, in table order. */
+export const builtinNames = (): string[] => [...allOps()].map(([name]) => name).filter((n) => !MERGES.has(n)).concat("act", "shared");
+
+/** What `act(kind)` accepts: activations whose arguments all have defaults, and "none". */
+function activationKinds(): string[] {
+  const free = (op: OpDef): boolean => op.category === "activation" && op.attrs.safeParse({}).success;
+  return [...allOps()].filter(([, op]) => free(op)).map(([name]) => name).concat("none");
+}
+
+const actSignature: Signature = { name: "act", params: [{ name: "kind", required: true }], text: "act(kind)" };
+const sharedSignature: Signature = { name: "shared", params: [{ name: "of", required: true }], text: 'shared("path")' };
+
+export function expandBuiltin(cx: Context, call: Call, label: Name | undefined, place: Place, flow: Flow): Flow {
+  if (!countNodes(cx, 1, call.span)) return undefined;
+  if (call.name.text === "shared") return expandShared(cx, call, label, place, flow);
+  const made = call.name.text === "act" ? activation(cx, call, flow) : attributes(cx, call, flow);
+  if (!made) {
+    poisonNode(cx, place, call.span, call.name.span, flow, label);
+    return undefined;
+  }
+  const node: LayerNode = {
+    kind: "layer",
+    op: made.op,
+    args: made.args,
+    call: call.name.text,
+    argSpans: spansOf(made.given),
+    ...base(cx, place, call.span, call.name.span, flow),
+  };
+  const named = placeNode(cx, place, node, label, true);
+  node.out = layerType(node, flow ?? undefined, (message, span, extra) => report(cx, message, span, extra));
+  named.done = true;
+  if (place.branch !== undefined && !label && hasTensors(node, node.in)) reportUnlabelled(cx, place, node, call);
+  return node.out;
+}
+
+const spansOf = (given: ReadonlyMap<string, Given>): Map<string, Span> => new Map([...given].map(([k, v]) => [k, v.argSpan]));
+
+interface Made {
+  readonly op: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly given: ReadonlyMap<string, Given>;
+}
+
+function attributes(cx: Context, call: Call, flow: Flow): Made | undefined {
+  const op = call.name.text;
+  const record = opOf(op);
+  const env = envOf(cx, flow);
+  const given = bindArguments(opSignature(op, record), call.args, call.name.span, env);
+  const args = given && checkAttributes(op, record, given, call.name.span, env.report);
+  return args && given && { op, args, given };
+}
+
+function activation(cx: Context, call: Call, flow: Flow): Made | undefined {
+  const env = envOf(cx, flow);
+  const given = bindArguments(actSignature, call.args, call.name.span, env);
+  const kind = given?.get("kind");
+  if (!given || kind?.value === undefined) return undefined;
+  const kinds = activationKinds();
+  if (typeof kind.value === "string" && kinds.includes(kind.value)) {
+    const op = kind.value === "none" ? "identity" : kind.value;
+    return { op, args: opOf(op).attrs.parse({}) as Readonly<Record<string, unknown>>, given };
+  }
+  if (kind.value === "hsigmoid") env.report(messages.SE113.hsigmoid({ arg: "kind" }), kind.span);
+  else if (typeof kind.value !== "string") {
+    env.report(messages.SE112.argument({ arg: "kind", wants: "the name of an activation", got: kindText(kind.value) }), kind.span);
+  } else {
+    const near = nearest(kind.value, kinds);
+    const choices = kinds.map(valueText).join(", ");
+    const help = near === undefined ? {} : { help: `did you mean ${valueText(near)}? one of ${choices}` };
+    env.report(messages.SE113.choice({ arg: "kind", got: valueText(kind.value), choices }), kind.span, help);
+  }
+  return undefined;
+}
+
+function expandShared(cx: Context, call: Call, label: Name | undefined, place: Place, flow: Flow): Flow {
+  const env = envOf(cx, flow);
+  const of = bindArguments(sharedSignature, call.args, call.name.span, env)?.get("of");
+  let target: TreeNode | undefined;
+  if (typeof of?.value === "string") target = resolveShared(cx, place.names, of.value, of.span);
+  else if (of?.value !== undefined) env.report(messages.SE112.argument({ arg: "of", wants: "a path as a string", got: kindText(of.value) }), of.span);
+  if (!target || !countNodes(cx, sizeOf(target), call.span)) {
+    poisonNode(cx, place, call.span, call.name.span, flow, label);
+    return undefined;
+  }
+  const node: SharedNode = { kind: "shared", target, of: String(of?.value), ...base(cx, place, call.span, call.name.span, flow) };
+  placeNode(cx, place, node, label, true).done = true;
+  node.out = sharedType(node, flow ?? undefined, (message, span, extra) => report(cx, message, span, extra));
+  return node.out;
+}
+
+/** Layers one use evaluates: shared parts inside count in full again. */
+function sizeOf(target: TreeNode): number {
+  const sizes = new Map<TreeNode, number>();
+  const size = (node: TreeNode): number => {
+    const known = sizes.get(node);
+    if (known !== undefined) return known;
+    let n = 0;
+    walk(node, (inner) => {
+      n += inner.kind === "shared" ? 1 + size(inner.target) : 1;
+    });
+    sizes.set(node, n);
+    return n;
+  };
+  return size(target);
+}
+
+/** SE108, for a layer, group or block with weights. */
+export function reportUnlabelled(cx: Context, place: Place, node: TreeNode, call: Call | undefined): void {
+  const name = call?.name.text ?? "group";
+  const free = freeLabel(place.names, name);
+  const fixed = call ? `${free}: ${sourceText(call.span)}` : `${free}: { ... }`;
+  report(cx, messages.SE108.label({ branch: place.branch ?? "", number: node.part, fixed }), node.nameSpan);
+}
+
+/** "conv1", or the first of conv2, conv3, ... that is free. */
+function freeLabel(names: Names, word: string): string {
+  for (let n = 1; ; n++) if (!names.labels.has(`${word}${n}`) && !names.branches.has(`${word}${n}`)) return `${word}${n}`;
+}
+
