@@ -1,5 +1,6 @@
 /** Writes every generated file; `--check` fails when one on disk differs. Add a generator as one line of `outputs`. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { schemaFiles } from "../cli/output-schemas.ts";
 import { jsonSchema } from "../compiler/syntax/schema.ts";
 import { embedTexts } from "./generate-embedded.ts";
 import { generateLibrary } from "./generate-library.ts";
@@ -13,8 +14,10 @@ const outputs: Record<string, () => string> = {
   "backends/cpu/scratch.gen.ts": () => embedTexts({ scratchFunctions: "backends/cpu/scratch.js" }),
   "backends/tfjs/host.gen.ts": () => embedTexts({ host: "backends/tfjs/host.js" }),
   "backends/webgpu/host.gen.ts": () => embedTexts({ host: "backends/webgpu/host.js" }),
+  ...Object.fromEntries(Object.entries(schemaFiles()).map(([path, text]) => [path, () => text])),
 };
 
+mkdirSync("specs/schemas", { recursive: true });
 const check = process.argv.includes("--check");
 const stale: string[] = [];
 for (const [path, make] of Object.entries(outputs)) {
