@@ -1,0 +1,150 @@
+"""PyTorch as judge: the same nets, the same weights, the same inputs, computed by torch and torchvision.
+
+    python3 judge.py NET [--weights OUT.safetensors] [--size 224] [--batch 1]
+
+prints the outputs as JSON. Weights and inputs are made by `values` below from the tensor's name; test/fixtures/hashed-values.ts makes the
+same numbers in TypeScript, so that the committed fixture (test/fixtures/torch-nets.json) can be checked where no Python is.
+Nets: se_attention, resnet50, mobilenet_v3_large, se_resnet50 (torchvision's resnet50 with SEAttention after each bn3).
+"""
+import argparse
+import json
+import math
+import struct
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def key_of(name):
+    """FNV-1a over UTF-16 code units, 32 bits."""
+    h = 0x811C9DC5
+    for c in name:
+        h = ((h ^ ord(c)) * 0x01000193) & 0xFFFFFFFF
+    return h
+
+
+def values(name, count, low, high):
+    """`count` f32 numbers in [low, high): a hash of (name, index), the same on every machine."""
+    with np.errstate(over="ignore"):
+        x = np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(key_of(name))
+        x ^= x >> np.uint32(16)
+        x *= np.uint32(0x21F0AAAD)
+        x ^= x >> np.uint32(15)
+        x *= np.uint32(0x735A2D97)
+        x ^= x >> np.uint32(15)
+    unit = (x >> np.uint32(8)).astype(np.float64) / 2**24
+    return (low + (high - low) * unit).astype(np.float32)
+
+
+def tensor(name, shape):
+    """The value of one tensor of a state dict, by the kind its name tells."""
+    count = int(np.prod(shape))
+    if name.endswith("running_var"):
+        v = values(name, count, 0.5, 1.5)
+    elif name.endswith("running_mean"):
+        v = values(name, count, -0.2, 0.2)
+    elif len(shape) == 1 and name.endswith("weight"):
+        # the last norm of a residual branch is smaller, so that sixteen blocks do not blow the signal up
+        v = values(name, count, 0.2, 0.4) if name.endswith("bn3.weight") else values(name, count, 0.5, 1.5)
+    elif len(shape) == 1:
+        v = values(name, count, -0.2, 0.2)
+    else:
+        bound = math.sqrt(6.0 / np.prod(shape[1:]))
+        v = values(name, count, -bound, bound)
+    return torch.from_numpy(v.reshape(shape))
+
+
+class SEAttention(nn.Module):
+    """The module the project started from: pool, two bias-free matrices, sigmoid, scale."""
+
+    def __init__(self, channel=512, reduction=16):
+        super().__init__()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(channel, channel // reduction, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(channel // reduction, channel, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x):
+        b, c, _, _ = x.size()
+        y = self.avg_pool(x).view(b, c)
+        y = self.fc(y).view(b, c, 1, 1)
+        return x * y.expand_as(x)
+
+
+def se_resnet50():
+    from torchvision.models import resnet50
+
+    class Gated(nn.Module):
+        def __init__(self, norm, gate):
+            super().__init__()
+            self.norm, self.gate = norm, gate
+
+        def forward(self, x):
+            return self.gate(self.norm(x))
+
+    net = resnet50()
+    for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+        for block in stage:
+            block.bn3 = Gated(block.bn3, SEAttention(block.bn3.num_features, 16))
+    return net
+
+
+def net_and_names(name):
+    """The module and, for each of its state-dict names, the name under which the tensor is made and saved."""
+    if name == "se_attention":
+        return SEAttention(channel=512, reduction=8), lambda n: n
+    if name == "se_resnet50":
+        return se_resnet50(), lambda n: n.replace("bn3.norm.", "bn3.").replace("bn3.gate.", "se.")
+    import torchvision
+
+    return getattr(torchvision.models, name)(), lambda n: n
+
+
+def write_safetensors(path, tensors):
+    header, offset = {}, 0
+    for n, t in tensors.items():
+        size = t.numel() * 4
+        header[n] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)))
+        f.write(text)
+        for t in tensors.values():
+            f.write(t.contiguous().numpy().tobytes())
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("net")
+    p.add_argument("--weights")
+    p.add_argument("--size", type=int)
+    p.add_argument("--batch", type=int)
+    p.add_argument("--every", type=int, default=1, help="print every n-th output element only")
+    a = p.parse_args()
+    torch.manual_seed(0)
+    torch.set_grad_enabled(False)
+    net, rename = net_and_names(a.net)
+    net.eval()
+    state = {n: (tensor(rename(n), tuple(t.shape)) if t.dtype == torch.float32 else t) for n, t in net.state_dict().items()}
+    net.load_state_dict(state)
+    block = a.net == "se_attention"
+    size = a.size or (7 if block else 224)
+    shape = (a.batch or (50 if block else 1), 512 if block else 3, size, size)
+    x = torch.from_numpy(values("input", int(np.prod(shape)), -2, 2).reshape(shape))
+    if a.weights:
+        write_safetensors(a.weights, {rename(n): t for n, t in state.items() if t.dtype == torch.float32})
+    y = net(x).numpy()
+    flat = y.reshape(-1)[:: a.every]
+    json.dump({"net": a.net, "torch": torch.__version__, "shape": list(y.shape), "every": a.every, "max": float(np.abs(y).max()),
+               "values": [float(v) for v in flat]}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
