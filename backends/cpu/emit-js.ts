@@ -179,7 +179,9 @@ function arenaPlan(program: Program): { readonly offsets: ReadonlyMap<Value, num
     bases.push(end);
     end += bytes / 4;
   }
+  const elsewhere = new Set([...program.weights.map((w) => w.value), ...program.inputs.map((p) => p.value)]);
   for (const value of valuesOf(program)) {
+    if (elsewhere.has(value)) continue;
     const place = program.memory.places.get(value);
     if (place) offsets.set(value, must(bases[place.arena], "arena") + place.offset / 4);
     else {
