@@ -18,6 +18,8 @@ export interface Mode {
   readonly variant: Variant;
   /** Storage and weights in f16 (feature shader-f16); sums stay f32. */
   readonly half: boolean;
+  /** The user asked for this variant: no kernel takes another form for being small. */
+  readonly forced: boolean;
 }
 
 /** Fewer workgroups than this leave a device idle; the register form then has finer grains. */
@@ -25,7 +27,8 @@ const FEWEST_GROUPS = 16;
 
 export function modesOf(variant: Variant | "auto", f16: boolean): Mode[] {
   const variants: readonly Variant[] = variant === "auto" ? ["register", "tiled"] : [variant];
-  return variants.flatMap((v) => (f16 ? [{ variant: v, half: false }, { variant: v, half: true }] : [{ variant: v, half: false }]));
+  const forced = variant !== "auto";
+  return variants.flatMap((v) => (f16 ? [false, true] : [false]).map((half): Mode => ({ variant: v, half, forced })));
 }
 
 export function printKernel(program: Program, kernel: Kernel, mode: Mode): Shader {
@@ -36,7 +39,7 @@ export function printKernel(program: Program, kernel: Kernel, mode: Mode): Shade
     case "contract": {
       if (mode.variant === "register") return printRegister(frame, kernel);
       const [x, y, z] = tiledGroups(geometryOf(frame, kernel));
-      return x * y * z < FEWEST_GROUPS ? printRegister(frame, kernel) : printTiled(frame, kernel);
+      return !mode.forced && x * y * z < FEWEST_GROUPS ? printRegister(frame, kernel) : printTiled(frame, kernel);
     }
     case "depthwise":
       return printDepthwise(frame, kernel);

@@ -43,10 +43,12 @@ export interface Printed {
   readonly wide: boolean;
 }
 
+const LARGEST = 3.4028234663852886e38;
+
 export const floatText = (value: number): string => {
-  // WGSL has no infinities; the largest finite number serves reductions by max
-  const finite = value === Infinity ? 3.4028234663852886e38 : value === -Infinity ? -3.4028234663852886e38 : value;
-  return `${f32Literal(finite)}f`;
+  // WGSL has no infinities; the largest finite number serves reductions by max. Its shortest decimal is above it, which Tint refuses
+  if (Math.abs(Math.fround(value)) >= LARGEST) return `${value < 0 ? "-" : ""}${LARGEST}f`;
+  return `${f32Literal(value)}f`;
 };
 
 const OPERATOR: Partial<Record<BinaryFn, string>> = {
