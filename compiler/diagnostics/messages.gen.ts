@@ -41,7 +41,7 @@ export const messages = {
     huge: (p: { text: P }): Message => ({ code: "SE003", severity: "error", title: `${p.text} is too large for a number`, notes: [], help: "the largest is about 1.8e308" }),
     position: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: "the functions of expressions take their values by position", notes: [], help: `leave out \`${p.name} =\`` }),
     empty: (p: { expected: P }): Message => ({ code: "SE003", severity: "error", title: `expected ${p.expected}, found nothing`, notes: [] }),
-    keyword: (p: { word: P }): Message => ({ code: "SE003", severity: "error", title: `expected a name, found the keyword \`${p.word}\``, notes: [], help: "choose another name; keywords cannot name a block, a net or a parameter" }),
+    assign: (): Message => ({ code: "SE003", severity: "error", title: "`=` gives values to arguments and parameters only", notes: [], help: "a label ends with a colon: `conv1: conv(64, 3)`" }),
   },
   SE004: {
     order: (p: { name: P }): Message => ({ code: "SE004", severity: "error", title: "a positional argument after a named one", notes: [], help: `name it, or move it in front of \`${p.name}=\`` }),

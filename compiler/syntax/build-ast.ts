@@ -8,6 +8,7 @@ import type { BinaryOperator, Expr, Name, PathPart, StringLiteral } from "./ast.
 import { type Fragment, fragmentSpan } from "./fragment.ts";
 import { decodeString, tokenEnd } from "./scan.ts";
 import { NumberToken, Name as WordToken } from "./tokens.ts";
+import { isKeyword } from "./words.ts";
 
 export interface Context {
   readonly fragment: Fragment;
@@ -25,6 +26,11 @@ export function isNameToken(token: IToken): boolean {
 export function buildName(context: Context, token: IToken): Name {
   const quoted = !isNameToken(token);
   return { text: quoted ? decodeString(token.image) : token.image, quoted, span: tokenSpan(context, token) };
+}
+
+/** SE103 for a keyword as the name of a definition or parameter. */
+export function reportKeyword(diagnostics: Diagnostics, name: Name, kind: "block" | "net" | "parameter"): void {
+  if (isKeyword(name.text)) diagnostics.report(messages.SE103.keyword({ name: name.text, kind }), name.span);
 }
 
 export function buildString(context: Context, token: IToken): StringLiteral {

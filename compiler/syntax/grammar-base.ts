@@ -6,11 +6,12 @@ import { EmbeddedActionsParser, EOF, type IToken, isRecognitionException, type T
 import { Diagnostics, type Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { position, type SourceFile, type Span, sourceFile, union } from "../source.ts";
-import { type Context, isNameToken, tokenSpan } from "./build-ast.ts";
+import type { Name } from "./ast.ts";
+import { buildName, type Context, isNameToken, reportKeyword, tokenSpan } from "./build-ast.ts";
 import { wholeFile } from "./fragment.ts";
-import { describe, isDefinitionStart, reportUnexpected, spanAt } from "./parse-errors.ts";
+import { describe, found, isDefinitionStart, reportUnexpected, spanAt } from "./parse-errors.ts";
 import { nextDefinition, resumeAt } from "./recover.ts";
-import { AnyToken, Colon, Comma, LSquare, Name, NumberToken, RCurly, Text, tokenTypes } from "./tokens.ts";
+import { AnyToken, Colon, Comma, LSquare, Name as NameToken, NumberToken, RCurly, Text, tokenTypes } from "./tokens.ts";
 
 /** Thrown after the mistake has been reported; caught at the statement. */
 const ABANDON = new Error("statement abandoned");
@@ -95,6 +96,11 @@ export class GrammarBase extends EmbeddedActionsParser {
     return this.LA(0).tokenType === EOF || first.tokenType === EOF ? this.here() : union(this.at(first), this.at(this.LA(0)));
   }
 
+  /** What stands next, for "found ...". */
+  protected found(): string {
+    return found(this.context, this.LA(1), this.LA(0));
+  }
+
   protected here(): Span {
     return spanAt(this.context, this.LA(1), this.LA(0));
   }
@@ -103,6 +109,13 @@ export class GrammarBase extends EmbeddedActionsParser {
 
   protected report(message: Message, at: Span = this.here()): void {
     this.context.diagnostics.report(message, at);
+  }
+
+  /** The name of a definition or parameter. A keyword would be read as itself where the name is used. */
+  protected newName(token: IToken, kind: "block" | "net" | "parameter"): Name {
+    const name = buildName(this.context, token);
+    reportKeyword(this.context.diagnostics, name, kind);
+    return name;
   }
 
   /** Reports and gives the statement up. */
@@ -115,7 +128,7 @@ export class GrammarBase extends EmbeddedActionsParser {
   protected recover(error: unknown, start: IToken, where: "body" | "file"): undefined {
     if (isRecognitionException(error as Error)) {
       const { message, token, previousToken } = error as Error & { token: IToken; previousToken?: IToken };
-      reportUnexpected(this.context, this.input, message, token, previousToken ?? this.LA(0));
+      reportUnexpected(this.context, this.input, message, token, token === start ? start : (previousToken ?? this.LA(0)));
     } else if (error !== ABANDON) throw error;
     const next = where === "body" ? resumeAt : nextDefinition;
     const lineOf = (token: IToken) => this.line(token);
@@ -150,6 +163,6 @@ export class GrammarBase extends EmbeddedActionsParser {
   /** On another line only what cannot begin a statement, or is clearly an argument, counts as a forgotten comma. */
   private startsValue(): boolean {
     if (this.isNewLine()) return this.is(NumberToken) || (isNameToken(this.LA(1)) && this.LA(2).image === "=");
-    return this.is(NumberToken) || this.is(Text) || this.is(Name) || this.is(LSquare);
+    return this.is(NumberToken) || this.is(Text) || this.is(NameToken) || this.is(LSquare);
   }
 }

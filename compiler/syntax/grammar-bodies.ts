@@ -18,7 +18,7 @@ import type {
 } from "./ast.ts";
 import { buildName, buildString } from "./build-ast.ts";
 import { ExpressionGrammar } from "./grammar-expressions.ts";
-import { describe, LAYER, STATEMENT } from "./parse-errors.ts";
+import { LAYER, STATEMENT } from "./parse-errors.ts";
 import * as t from "./tokens.ts";
 
 const EXAMPLE: Readonly<Record<MergeWord, string>> = {
@@ -249,7 +249,7 @@ export class BodyGrammar extends ExpressionGrammar {
       this.ACTION(() => {
         if (this.is(t.LCurly)) return;
         if (this.is(t.Colon)) this.refuse(messages.SE003.colon({ name: name.image }));
-        const found = describe(this.LA(1));
+        const found = this.found();
         this.refuse(
           messages.SE003.branch({ found: `\`${name.image}\` and ${found}`, example: `${this.is(t.LParen) ? "main" : name.image} { ... }` }),
           this.at(name),

@@ -20,7 +20,7 @@ import type {
 } from "./ast.ts";
 import { buildName, buildString } from "./build-ast.ts";
 import { BodyGrammar } from "./grammar-bodies.ts";
-import { DEFINITION, describe } from "./parse-errors.ts";
+import { DEFINITION } from "./parse-errors.ts";
 import * as t from "./tokens.ts";
 
 type Place = { readonly word: PlaceWord; readonly token: IToken };
@@ -111,11 +111,10 @@ export class SpecGrammar extends BodyGrammar {
     const name = this.CONSUME(t.Name, { ERR_MSG: "the name of the block" });
     const params = this.OPTION(() => this.SUBRULE(this.params));
     this.ACTION(() => {
-      if (!this.is(t.LCurly))
-        this.refuse(messages.SE003.expected({ expected: params ? "`{`" : "`(` or `{`", found: describe(this.LA(1)) }));
+      if (!this.is(t.LCurly)) this.refuse(messages.SE003.expected({ expected: params ? "`{`" : "`(` or `{`", found: this.found() }));
     });
     const body = this.SUBRULE(this.body);
-    return this.ACTION(() => ({ kind: "block", name: buildName(this.context, name), params: params ?? [], body, span: this.from(first) }));
+    return this.ACTION(() => ({ kind: "block", name: this.newName(name, "block"), params: params ?? [], body, span: this.from(first) }));
   });
 
   readonly net = this.RULE("net", (): NetDef => {
@@ -134,7 +133,7 @@ export class SpecGrammar extends BodyGrammar {
         { ALT: () => this.SUBRULE(this.derivation) },
       ],
     });
-    return this.ACTION(() => ({ kind: "net", name: buildName(this.context, name), params: params ?? [], form, span: this.from(first) }));
+    return this.ACTION(() => ({ kind: "net", name: this.newName(name, "net"), params: params ?? [], form, span: this.from(first) }));
   });
 
   readonly params = this.RULE("params", (): Param[] => {
@@ -162,7 +161,7 @@ export class SpecGrammar extends BodyGrammar {
       this.CONSUME(t.Equals);
       return this.SUBRULE(this.expr);
     });
-    return this.ACTION(() => ({ name: buildName(this.context, name), ...(value ? { default: value } : {}), span: this.from(name) }));
+    return this.ACTION(() => ({ name: this.newName(name, "parameter"), ...(value ? { default: value } : {}), span: this.from(name) }));
   });
 
   // ---- derivation ------------------------------------------------------------------------------------------------------
@@ -269,7 +268,7 @@ export class SpecGrammar extends BodyGrammar {
             this.ACTION(() => {
               if (this.is(t.LParen)) return;
               const expected = "the arguments to set, as in `set @conv(bias=true)`";
-              this.refuse(messages.SE003.expected({ expected, found: describe(this.LA(1)) }));
+              this.refuse(messages.SE003.expected({ expected, found: this.found() }));
             });
             const args = this.SUBRULE(this.args);
             const clauses = this.SUBRULE3(this.clauses);
@@ -283,7 +282,9 @@ export class SpecGrammar extends BodyGrammar {
   });
 
   private expectCall(word: "insert" | "replace"): void {
-    if (!this.is(t.Identifier)) this.refuse(messages.SE003.call({ word, found: describe(this.LA(1)) }));
+    if (this.is(t.Identifier)) return;
+    if (this.isNewLine()) this.refuse(messages.SE003.expected({ expected: "a layer or a block", found: this.found() }));
+    this.refuse(messages.SE003.call({ word, found: this.found() }));
   }
 
   readonly insert = this.RULE("insert", (): Edit => {

@@ -26,6 +26,7 @@ import type {
   Statement,
   StringLiteral,
 } from "./ast.ts";
+import { reportKeyword } from "./build-ast.ts";
 import { items, nodeSpan, property, stringFragment, valueAt } from "./json-node.ts";
 import { parseExpression, parsePath, parseSelector } from "./parse-fragment.ts";
 import { isIdentifier, MERGE_WORDS } from "./words.ts";
@@ -56,6 +57,12 @@ const need = (node: Node, key: string): Node => must(valueAt(node, key), `key ${
 
 function name(builder: Builder, node: Node): Name {
   return { text: String(node.value), quoted: !isIdentifier(String(node.value)), span: at(builder, node) };
+}
+
+function newName(builder: Builder, node: Node, kind: "block" | "net" | "parameter"): Name {
+  const found = name(builder, node);
+  reportKeyword(builder.diagnostics, found, kind);
+  return found;
 }
 
 function literal(builder: Builder, node: Node): StringLiteral {
@@ -119,12 +126,16 @@ function call(builder: Builder, node: Node): Call {
 function definition(builder: Builder, node: Node): Definition {
   const params = items(valueAt(node, "params")).map((param): Param => {
     const value = valueAt(param, "default");
-    return { name: name(builder, need(param, "name")), ...(value ? { default: expr(builder, value) } : {}), span: at(builder, param) };
+    return {
+      name: newName(builder, need(param, "name"), "parameter"),
+      ...(value ? { default: expr(builder, value) } : {}),
+      span: at(builder, param),
+    };
   });
   const span = at(builder, node);
   const block = valueAt(node, "block");
-  if (block) return { kind: "block", name: name(builder, block), params, body: body(builder, need(node, "body"), 1), span };
-  return { kind: "net", name: name(builder, need(node, "net")), params, form: form(builder, node), span };
+  if (block) return { kind: "block", name: newName(builder, block, "block"), params, body: body(builder, need(node, "body"), 1), span };
+  return { kind: "net", name: newName(builder, need(node, "net"), "net"), params, form: form(builder, node), span };
 }
 
 function form(builder: Builder, node: Node): NetForm {

@@ -6,7 +6,12 @@ import type { Span } from "../source.ts";
 import { type Context, tokenSpan } from "./build-ast.ts";
 import { fragmentSpan } from "./fragment.ts";
 import { tokenEnd } from "./scan.ts";
-import { DoubleSlash, DoubleStar, LCurly, RCurly } from "./tokens.ts";
+import { DoubleSlash, DoubleStar, Equals, LCurly, OpenString, RCurly } from "./tokens.ts";
+
+/** Phrases for "expected ..." that more than one place knows. */
+export const STATEMENT = "a layer or a statement";
+export const LAYER = "a layer";
+export const DEFINITION = "`use`, `block` or `net`";
 
 const EDITS = new Set(["insert", "replace", "remove", "set"]);
 
@@ -17,33 +22,44 @@ export function describe(token: IToken): string {
   return text.startsWith('"') || text.includes("`") ? text : `\`${text}\``;
 }
 
-/** Where a missing thing should stand: at the token found instead, or right behind the last one at the end of the file. */
+/** Whether something is missing at the end of a line: what was found instead stands on a later one, or nowhere. */
+function isCutShort(context: Context, token: IToken, previous: IToken): boolean {
+  if (token.tokenType === EOF) return true;
+  if (previous.tokenType === EOF || previous.startOffset >= token.startOffset) return false;
+  return context.fragment.text.slice(tokenEnd(previous), token.startOffset).includes("\n");
+}
+
+/** What stands in the place of `token`, for "found ...". */
+export function found(context: Context, token: IToken, previous: IToken): string {
+  return token.tokenType !== EOF && isCutShort(context, token, previous) ? "the end of the line" : describe(token);
+}
+
+/** Where a missing thing should stand: at the token found instead, or right behind the last one at the end of a line. */
 export function spanAt(context: Context, token: IToken, previous: IToken): Span {
-  if (token.tokenType !== EOF) return tokenSpan(context, token);
+  if (!isCutShort(context, token, previous)) return tokenSpan(context, token);
   const end = previous.tokenType === EOF ? 0 : tokenEnd(previous);
   return fragmentSpan(context.fragment, end, end);
 }
 
 /** `tokens` are those of the whole text; `expected` completes "expected ...". */
 export function reportUnexpected(context: Context, tokens: readonly IToken[], expected: string, token: IToken, previous: IToken): void {
+  // what could not be scanned has been reported already
+  if (token.tokenType === OpenString) return;
   const isCut = token.tokenType === EOF || isDefinitionStart(tokens, token);
   const open = expected === "`}`" && isCut ? unclosed(context, tokens, token) : undefined;
   if (open) context.diagnostics.report(messages.SE003.unclosed(), tokenSpan(context, open));
-  else context.diagnostics.report(unexpected(tokens, expected, token), spanAt(context, token, previous));
+  else context.diagnostics.report(unexpected(tokens, expected, token, found(context, token, previous)), spanAt(context, token, previous));
 }
 
-function unexpected(tokens: readonly IToken[], expected: string, token: IToken): Message {
+function unexpected(tokens: readonly IToken[], expected: string, token: IToken, instead: string): Message {
   if (tokenMatcher(token, DoubleSlash)) return messages.SE003.comment();
   if (tokenMatcher(token, DoubleStar)) return messages.SE003.power();
   if (tokens.length === 0) return messages.SE003.empty({ expected });
   if (tokenMatcher(token, RCurly) && expected === DEFINITION) return messages.SE003.surplus();
+  if (token.tokenType === Equals && expected === STATEMENT) return messages.SE003.assign();
   if (EDITS.has(token.image) && (expected === STATEMENT || expected === LAYER)) return messages.SE003.edit({ word: token.image });
-  return messages.SE003.expected({ expected, found: describe(token) });
+  return messages.SE003.expected({ expected, found: instead });
 }
-
-export const STATEMENT = "a layer or a statement";
-export const LAYER = "a layer";
-export const DEFINITION = "`use`, `block` or `net`";
 
 /** `net NAME` or `block NAME` at the start of a line: where the next definition begins, whatever is still open. */
 export function isDefinitionStart(tokens: readonly IToken[], token: IToken): boolean {
@@ -70,6 +86,10 @@ function unclosed(context: Context, tokens: readonly IToken[], until: IToken): I
     /(^|\n)[ \t]*$/.test(context.fragment.text.slice(Math.max(0, token.startOffset - 200), token.startOffset));
   let suspect: IToken | undefined;
   for (const token of tokens.slice(0, end)) {
+    if (isDefinitionStart(tokens, token)) {
+      open.length = 0;
+      suspect = undefined;
+    }
     if (tokenMatcher(token, LCurly)) open.push(token);
     if (!tokenMatcher(token, RCurly)) continue;
     const partner = open.pop();

@@ -1,5 +1,5 @@
 /** The doors of the parser: a file of either spelling. Small texts by themselves: parse-fragment.ts. */
-import type { Diagnostics } from "../diagnostics/diagnostic.ts";
+import { type Diagnostic, Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { LIMITS } from "../limits.ts";
 import { type SourceFile, span } from "../source.ts";
@@ -43,8 +43,16 @@ function utf8Exceeds(text: string, limit: number): boolean {
 
 /** Reads the text form. */
 export function parseText(file: SourceFile, diagnostics: Diagnostics): SpecFile | undefined {
-  const context: Context = { fragment: wholeFile(file), diagnostics };
-  const { tokens, comments, tooDeep } = scan(context.fragment, diagnostics);
+  const found = new Diagnostics();
+  const tree = readText({ fragment: wholeFile(file), diagnostics: found }, file);
+  // scanning and parsing find different mistakes; a reader goes through the file once
+  const start = (d: Diagnostic) => d.labels[0]?.span.start ?? 0;
+  for (const item of [...found.all].sort((a, b) => start(a) - start(b))) diagnostics.add(item);
+  return tree;
+}
+
+function readText(context: Context, file: SourceFile): SpecFile | undefined {
+  const { tokens, comments, tooDeep } = scan(context.fragment, context.diagnostics);
   if (tooDeep) return undefined;
   const grammar = theGrammar();
   grammar.begin(context, tokens);

@@ -31,11 +31,18 @@ export interface Scan {
 // the token table is checked in test/syntax/tokens.test.ts, not at every start
 const lexer = once(() => new Lexer(tokenTypes, { ensureOptimizations: true, positionTracking: "onlyOffset", skipValidations: true }));
 
+const QUOTES = /['‘’“”«»`]/;
+
 export const tokenEnd = (token: IToken): number => token.startOffset + token.image.length;
 
 export function scan(fragment: Fragment, diagnostics: Diagnostics): Scan {
   const { tokens, groups, errors } = lexer().tokenize(fragment.text);
-  for (const error of errors) reportStray(fragment, error, diagnostics);
+  for (const [i, error] of errors.entries()) {
+    // the closing quote of 'relu' is the same mistake as the opening one
+    const before = errors[i - 1];
+    const isPair = before && QUOTES.test(fragment.text[before.offset] ?? "") && QUOTES.test(fragment.text[error.offset] ?? "");
+    if (!isPair) reportStray(fragment, error, diagnostics);
+  }
   tokens.forEach((token, index) => {
     token.payload = index;
     reportMistake(fragment, token, diagnostics);
@@ -51,7 +58,7 @@ function reportStray(fragment: Fragment, error: ILexingError, diagnostics: Diagn
   const run = /^[\p{L}\p{M}\p{N}]+/u.exec(text)?.[0] ?? first;
   const at = fragmentSpan(fragment, error.offset, error.offset + run.length);
   if (code === 0xfeff) diagnostics.report(messages.SE002.mark(), at);
-  else if (/['‘’“”«»`]/.test(first)) diagnostics.report(messages.SE002.quotes({ character: first }), at);
+  else if (QUOTES.test(first)) diagnostics.report(messages.SE002.quotes({ character: first }), at);
   else if (/[\p{L}\p{M}\p{N}]/u.test(first)) diagnostics.report(messages.SE002.letter({ text: run }), at);
   else if (/[\p{Cc}\p{Cf}\p{Z}\p{Co}\p{Cs}]/u.test(first))
     diagnostics.report(messages.SE002.invisible({ code: code.toString(16).toUpperCase().padStart(4, "0") }), at);
