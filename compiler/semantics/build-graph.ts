@@ -5,9 +5,9 @@ import { type GraphBuilder, graphBuilder } from "../ir/build.ts";
 import type { Graph, Value, Weight } from "../ir/graph.ts";
 import { f32 } from "../ir/type.ts";
 import { applyOp } from "../ops/apply.ts";
+import { uniquePaths } from "./paths.ts";
 import type { InsertMark, LayerNode, NetTree, TreeNode } from "./tree.ts";
 import { evaluateTree, type Use } from "./tree-values.ts";
-import { uniquePaths } from "./paths.ts";
 
 /**
  * The graph of a tree that expanded without errors (undefined if it did not). A residual becomes `add`, `act(kind)` the activation.
@@ -19,27 +19,25 @@ export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | und
   const builder = graphBuilder(tree.name);
   const tensors = new Map<LayerNode, Readonly<Record<string, Value>>>();
 
-  const pathIn = (node: TreeNode, use: Use | undefined): string => {
-    const own = must(paths.get(node), "path of a node");
-    if (!use) return own;
-    const prefix = `${must(paths.get(use.node.target), "path of a shared part")}.`;
-    const at = pathIn(use.node, use.outer);
-    return node === use.node.target ? at : `${at}.${own.startsWith(prefix) ? own.slice(prefix.length) : own}`;
-  };
-
   evaluateTree<Value>(tree.root, {
     input: (item) => builder.input(item.name, must(item.type, "type of an input")),
     layer(node, input, use) {
-      const path = pathIn(node, use);
+      const path = usePath(paths, node, use);
       const mark = markOf(node);
       const own = use ? must(tensors.get(node), "tensors of a shared layer") : undefined;
-      const output = applyOp(marking(builder, node, path, (made) => !use && tensors.set(node, made)), node.op, [input], node.args, {
-        path,
-        origin: node.origin,
-        ...(own ? { weights: own } : {}),
-        init: mark?.policy === "paper" ? "paper" : "default",
-        ...(mark ? { mark: { inserted: { group: mark.group, policy: mark.policy } } } : {}),
-      });
+      const output = applyOp(
+        marking(builder, node, path, (made) => !use && tensors.set(node, made)),
+        node.op,
+        [input],
+        node.args,
+        {
+          path,
+          origin: node.origin,
+          ...(own ? { weights: own } : {}),
+          init: mark?.policy === "paper" ? "paper" : "default",
+          ...(mark ? { mark: { inserted: { group: mark.group, policy: mark.policy } } } : {}),
+        },
+      );
       invariant(!("problem" in output), `${path} was checked before`);
       return output;
     },
@@ -47,7 +45,7 @@ export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | und
       const named = new Map(node.branches.map((b, i) => [b.name, branches[i] as Value]));
       const inputs = node.word === "residual" ? [must(named.get("main"), "main"), named.get("shortcut") ?? arriving] : branches;
       const op = node.word === "residual" ? "add" : node.word;
-      const output = applyOp(builder, op, inputs, node.args, { path: pathIn(node, use), origin: node.origin });
+      const output = applyOp(builder, op, inputs, node.args, { path: usePath(paths, node, use), origin: node.origin });
       invariant(!("problem" in output), "the branches were checked before");
       return output;
     },
@@ -59,6 +57,15 @@ export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | und
   return builder.finish();
 }
 
+/** Path of a node, inside a shared use below the path of the use. `paths` are those of `uniquePaths`. */
+export function usePath(paths: ReadonlyMap<TreeNode, string>, node: TreeNode, use: Use | undefined): string {
+  const own = must(paths.get(node), "path of a node");
+  if (!use) return own;
+  const prefix = `${must(paths.get(use.node.target), "path of a shared part")}.`;
+  const at = usePath(paths, use.node, use.outer);
+  return node === use.node.target ? at : `${at}.${own.startsWith(prefix) ? own.slice(prefix.length) : own}`;
+}
+
 /** The insertion a node belongs to: its own, or that of the inserted block around it. */
 function markOf(node: TreeNode): InsertMark | undefined {
   for (let at: TreeNode | undefined = node; at; at = at.parent) if (at.inserted) return at.inserted;
@@ -66,7 +73,12 @@ function markOf(node: TreeNode): InsertMark | undefined {
 }
 
 /** A builder that puts the marks of `init preserve` on the tensors of one layer and tells which tensors it has. */
-function marking(builder: GraphBuilder, node: LayerNode, path: string, done: (weights: Readonly<Record<string, Value>>) => void): GraphBuilder {
+function marking(
+  builder: GraphBuilder,
+  node: LayerNode,
+  path: string,
+  done: (weights: Readonly<Record<string, Value>>) => void,
+): GraphBuilder {
   return {
     ...builder,
     weight(spec, type) {
@@ -81,4 +93,3 @@ function marking(builder: GraphBuilder, node: LayerNode, path: string, done: (we
     },
   };
 }
-

@@ -6,7 +6,7 @@ import type { TensorType } from "../ir/type.ts";
 import { shapeText } from "../ir/type.ts";
 import type { Span } from "../source.ts";
 import type { Expr } from "../syntax/ast.ts";
-import { applyFunction, isFunctionName, functionNames } from "./evaluate-functions.ts";
+import { applyFunction, functionNames, isFunctionName } from "./evaluate-functions.ts";
 import type { Scope, SpecValue } from "./scope.ts";
 
 /** What an expression sees. Sizes: undefined is unknown after an error, null means there is no such value here. */
@@ -121,7 +121,8 @@ function nameValue(expr: Expr & { kind: "name" }, env: Env): SpecValue | undefin
   if (inputs.has(expr.text)) env.report(messages.SE101.tensor({ name: expr.text }), expr.span);
   else {
     const known = [...params.keys(), ...inputs.keys()];
-    const list = known.length > 0 ? `there is ${known.map((k) => `\`${k}\``).join(", ")}, \`in\`, \`here\`` : "there are no parameters here";
+    const list =
+      known.length > 0 ? `there is ${known.map((k) => `\`${k}\``).join(", ")}, \`in\`, \`here\`` : "there are no parameters here";
     const near = nearest(expr.text, [...known, ...functionNames]);
     env.report(messages.SE101.name({ name: expr.text }), expr.span, { help: near === undefined ? list : `did you mean \`${near}\`?` });
   }

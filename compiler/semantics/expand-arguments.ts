@@ -98,6 +98,9 @@ export function opSignature(name: string, op: OpDef): Signature {
   return { name, params, text: text.length === 0 ? name : `${name}(${text.join(", ")})` };
 }
 
+/** "conv(out, kernel, stride=1, ...)", for listings. */
+export const signatureText = (name: string, op: OpDef): string => opSignature(name, op).text;
+
 /** Words a schema accepts as strings. */
 export function choicesOf(schema: z.ZodType): string[] {
   const s = schema as Schema;
@@ -119,7 +122,8 @@ function wants(schema: Schema): string {
     case "number": {
       const { minValue, maxValue, isInt } = schema as unknown as { minValue: number | null; maxValue: number | null; isInt: boolean };
       const least = typeof minValue === "number" && minValue > Number.MIN_SAFE_INTEGER ? ` of at least ${minValue}` : "";
-      const most = typeof maxValue === "number" && maxValue < Number.MAX_SAFE_INTEGER ? `${least ? " and" : " of"} at most ${maxValue}` : "";
+      const most =
+        typeof maxValue === "number" && maxValue < Number.MAX_SAFE_INTEGER ? `${least ? " and" : " of"} at most ${maxValue}` : "";
       return `${isInt ? "a whole number" : "a number"}${least}${most}`;
     }
     case "boolean":

@@ -110,7 +110,7 @@ function substituted(cx: Context, expr: Expr, flow: Flow): string {
 }
 
 function defaultOf(cx: Context, name: string): Expr | undefined {
-  const definition = cx.frame && cx.frame.home.definitions.get(cx.frame.name);
+  const definition = cx.frame?.home.definitions.get(cx.frame.name);
   return definition?.def.params.find((p) => p.name.text === name)?.default;
 }
 

@@ -4,7 +4,7 @@ import { nearest } from "../diagnostics/suggest.ts";
 import type { Span } from "../source.ts";
 import type { Path, PathPart } from "../syntax/ast.ts";
 import { type Context, type Names, report } from "./expand-context.ts";
-import { hasBody, isNode, isSilent, type JumpTarget, levelAround, type LevelNode, pathOf, type TreeNode } from "./tree.ts";
+import { hasBody, isNode, isSilent, type JumpTarget, type LevelNode, levelAround, pathOf, type TreeNode } from "./tree.ts";
 
 const partText = (part: PathPart): string => (part.kind === "number" ? String(part.value) : part.text);
 

@@ -11,9 +11,9 @@ import { type Context, countNodes, envOf, type Flow, type Names, type Place, rep
 import { resolveShared } from "./expand-jumps.ts";
 import { base, placeNode, poisonNode } from "./expand-nodes.ts";
 import { hasTensors, layerType } from "./infer-types.ts";
+import { sharedType } from "./shared-type.ts";
 import type { LayerNode, SharedNode, TreeNode } from "./tree.ts";
 import { walk } from "./tree.ts";
-import { sharedType } from "./shared-type.ts";
 
 const MERGES: ReadonlySet<string> = new Set(["residual", "add", "mul", "concat"]);
 
@@ -21,12 +21,19 @@ const MERGES: ReadonlySet<string> = new Set(["residual", "add", "mul", "concat"]
 export const isBuiltin = (name: string): boolean => name === "act" || name === "shared" || (isOpName(name) && !MERGES.has(name));
 
 /** Names of all built-in layers, in table order. */
-export const builtinNames = (): string[] => [...allOps()].map(([name]) => name).filter((n) => !MERGES.has(n)).concat("act", "shared");
+export const builtinNames = (): string[] =>
+  [...allOps()]
+    .map(([name]) => name)
+    .filter((n) => !MERGES.has(n))
+    .concat("act", "shared");
 
 /** What `act(kind)` accepts: activations whose arguments all have defaults, and "none". */
 function activationKinds(): string[] {
   const free = (op: OpDef): boolean => op.category === "activation" && op.attrs.safeParse({}).success;
-  return [...allOps()].filter(([, op]) => free(op)).map(([name]) => name).concat("none");
+  return [...allOps()]
+    .filter(([, op]) => free(op))
+    .map(([name]) => name)
+    .concat("none");
 }
 
 const actSignature: Signature = { name: "act", params: [{ name: "kind", required: true }], text: "act(kind)" };
@@ -99,7 +106,8 @@ function expandShared(cx: Context, call: Call, label: Name | undefined, place: P
   const of = bindArguments(sharedSignature, call.args, call.name.span, env)?.get("of");
   let target: TreeNode | undefined;
   if (typeof of?.value === "string") target = resolveShared(cx, place.names, of.value, of.span);
-  else if (of?.value !== undefined) env.report(messages.SE112.argument({ arg: "of", wants: "a path as a string", got: kindText(of.value) }), of.span);
+  else if (of?.value !== undefined)
+    env.report(messages.SE112.argument({ arg: "of", wants: "a path as a string", got: kindText(of.value) }), of.span);
   if (!target || !countNodes(cx, sizeOf(target), call.span)) {
     poisonNode(cx, place, call.span, call.name.span, flow, label);
     return undefined;
@@ -138,4 +146,3 @@ export function reportUnlabelled(cx: Context, place: Place, node: TreeNode, call
 function freeLabel(names: Names, word: string): string {
   for (let n = 1; ; n++) if (!names.labels.has(`${word}${n}`) && !names.branches.has(`${word}${n}`)) return `${word}${n}`;
 }
-

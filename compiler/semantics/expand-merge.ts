@@ -35,7 +35,8 @@ export function expandMerge(cx: Context, merge: Merge, label: Name | undefined, 
     return inside.out;
   });
   named.done = true;
-  if (args && when !== undefined) node.out = mergeType(node, types, flow ?? undefined, (message, span, extra) => report(cx, message, span, extra));
+  if (args && when !== undefined)
+    node.out = mergeType(node, types, flow ?? undefined, (message, span, extra) => report(cx, message, span, extra));
   return node.out;
 }
 
@@ -87,7 +88,8 @@ function branchesFit(cx: Context, merge: Merge): boolean {
   };
   for (const { name } of merge.branches) {
     if (seen.has(name.text)) fail(messages.SE109.twice({ name: name.text }), name.span);
-    else if (merge.word === "residual" && name.text !== "main" && name.text !== "shortcut") fail(messages.SE109.other({ name: name.text }), name.span);
+    else if (merge.word === "residual" && name.text !== "main" && name.text !== "shortcut")
+      fail(messages.SE109.other({ name: name.text }), name.span);
     seen.add(name.text);
   }
   if (merge.word === "residual") {
@@ -97,7 +99,12 @@ function branchesFit(cx: Context, merge: Merge): boolean {
 }
 
 /** `args` undefined and `when` undefined: a wrong one, which was reported. */
-function mergeArguments(cx: Context, merge: Merge, label: Name | undefined, flow: Flow): { when: boolean | undefined; args: MergeNode["args"] | undefined } {
+function mergeArguments(
+  cx: Context,
+  merge: Merge,
+  label: Name | undefined,
+  flow: Flow,
+): { when: boolean | undefined; args: MergeNode["args"] | undefined } {
   const { word } = merge;
   const env = envOf(cx, flow);
   const record = opOf(word === "residual" ? "add" : word);
@@ -110,12 +117,14 @@ function mergeArguments(cx: Context, merge: Merge, label: Name | undefined, flow
     if (name === undefined) {
       ok = false;
       const fixed = `${word}(${known[0] ?? ""}=${sourceText(arg.value.span)})`;
-      const message = known.length > 0 ? messages.SE110.positional({ name: word, fixed }) : messages.SE110.none({ name: word, given: merge.args.length });
+      const message =
+        known.length > 0 ? messages.SE110.positional({ name: word, fixed }) : messages.SE110.none({ name: word, given: merge.args.length });
       report(cx, message, arg.span);
     } else if (!known.includes(name)) {
       ok = false;
       const near = nearest(name, known);
-      const help = near !== undefined ? { help: `did you mean \`${near}\`?` } : known.length === 0 ? { help: `\`${word}\` takes no arguments` } : {};
+      const help =
+        near !== undefined ? { help: `did you mean \`${near}\`?` } : known.length === 0 ? { help: `\`${word}\` takes no arguments` } : {};
       report(cx, messages.SE111.unknown({ name: word, arg: name }), arg.name?.span ?? arg.span, help);
     } else if (given.has(name)) {
       ok = false;

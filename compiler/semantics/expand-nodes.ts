@@ -53,7 +53,9 @@ function addLabel(cx: Context, { names }: Place, label: Name, named: Named): voi
   }
   const branch = names.branches.get(label.text);
   if (branch) {
-    report(cx, messages.SE106.branch({ name: label.text, level: levelText(names.node) }), label.span, { notes: [`the branch is in ${placeText(branch, label.span)}`] });
+    report(cx, messages.SE106.branch({ name: label.text, level: levelText(names.node) }), label.span, {
+      notes: [`the branch is in ${placeText(branch, label.span)}`],
+    });
   } else if (names.numbers.has(label.text)) {
     report(cx, messages.SE106.taken({ name: label.text, level: levelText(names.node) }), label.span, {
       notes: [`an unlabelled layer before it has the number ${label.text}`],
@@ -63,7 +65,9 @@ function addLabel(cx: Context, { names }: Place, label: Name, named: Named): voi
 }
 
 function reportTaken(cx: Context, { names }: Pick<Place, "names">, name: string, span: Span, other: Span): void {
-  report(cx, messages.SE106.taken({ name, level: levelText(names.node) }), span, { notes: [`the other one is in ${placeText(other, span)}`] });
+  report(cx, messages.SE106.taken({ name, level: levelText(names.node) }), span, {
+    notes: [`the other one is in ${placeText(other, span)}`],
+  });
 }
 
 /** Stands where a call could not be expanded, so that its label exists and nothing more is said about it. */

@@ -18,7 +18,9 @@ export type Report = (message: Message, place: Span, extra?: Extra) => void;
 /** True when the layer has tensors of its own for an input of this type. */
 export function hasTensors(node: LayerNode, type: TensorType | undefined): boolean {
   const { weights } = opOf(node.op);
-  return weights !== undefined && type !== undefined && node.out !== undefined && Object.keys(weights([type], node.args as never)).length > 0;
+  return (
+    weights !== undefined && type !== undefined && node.out !== undefined && Object.keys(weights([type], node.args as never)).length > 0
+  );
 }
 
 /** The type the layer gives; undefined after a report, or when the input is unknown. */
@@ -93,7 +95,8 @@ export function reportAtNode(diagnostics: Diagnostics, node: TreeNode, message: 
     return;
   }
   const owners: string[] = [];
-  for (let at = node.parent; at; at = at.parent) if (at.kind === "level" && at.level !== "group" && at.parent) owners.push(`${at.level} \`${at.type}\``);
+  for (let at = node.parent; at; at = at.parent)
+    if (at.kind === "level" && at.level !== "group" && at.parent) owners.push(`${at.level} \`${at.type}\``);
   const notes = [place, ...via.slice(0, -1)].map((inside, i) => {
     const { line } = position(inside.file, inside.start);
     return `in the ${owners[i] ?? "block"} (${inside.file.name}:${line}): ${lineText(inside.file, line).trim().replace(/\s+/g, " ")}`;
@@ -121,7 +124,9 @@ export function inferTree(tree: NetTree, diagnostics: Diagnostics): void {
       },
       merge(node, values, use, arriving) {
         const at = use?.node ?? node;
-        return mergeType(node, values, arriving, (message, place, extra) => reportAtNode(diagnostics, at, message, use ? use.node.nameSpan : place, extra));
+        return mergeType(node, values, arriving, (message, place, extra) =>
+          reportAtNode(diagnostics, at, message, use ? use.node.nameSpan : place, extra),
+        );
       },
       leave(node, value, use) {
         if (!use) node.out = value;

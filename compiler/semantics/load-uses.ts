@@ -21,7 +21,11 @@ interface Loading {
 }
 
 /** The file with its uses, loaded depth first: a used file comes before the one that uses it in `all`. */
-export function loadUses(entry: SourceFile, host: Host, diagnostics: Diagnostics): { readonly entry: LoadedFile; readonly all: readonly LoadedFile[] } {
+export function loadUses(
+  entry: SourceFile,
+  host: Host,
+  diagnostics: Diagnostics,
+): { readonly entry: LoadedFile; readonly all: readonly LoadedFile[] } {
   const loading: Loading = { host, diagnostics, files: new Map() };
   const loaded = load(loading, entry, [normalise(entry.name)]);
   return { entry: loaded, all: [...loading.files.values()] };

@@ -25,7 +25,9 @@ export function uniquePaths(root: LevelNode): ReadonlyMap<TreeNode, string> {
   walk(root, (node) => {
     if (exact.has(node)) return;
     const wanted =
-      node.kind === "branch" ? join(must(paths.get(must(node.parent, "merge")), "path of a merge"), [node.part]) : join(prefixOf(node), partsOf(node));
+      node.kind === "branch"
+        ? join(must(paths.get(must(node.parent, "merge")), "path of a merge"), [node.part])
+        : join(prefixOf(node), partsOf(node));
     let path = wanted;
     for (let n = next.get(wanted) ?? 2; taken.has(path); n++) {
       path = `${wanted}~${n}`;

@@ -108,7 +108,15 @@ function layer(cx: Resolving, s: LayerStatement, next: Statement | undefined): v
       if (isKnown(cx, what)) return;
       // `fc linear(10)` on one line: a word without arguments directly before a layer is a label that lost its colon
       const sameLine = next && !what.span.file.text.slice(what.span.end, next.span.start).includes("\n");
-      if (!s.label && !s.times && what.args.length === 0 && sameLine && next.kind === "layer" && !next.label && !nearMiss(cx, what.name.text)) {
+      if (
+        !s.label &&
+        !s.times &&
+        what.args.length === 0 &&
+        sameLine &&
+        next.kind === "layer" &&
+        !next.label &&
+        !nearMiss(cx, what.name.text)
+      ) {
         const fixed = `${what.name.text}: ${sourceText(next.span)}`;
         cx.diagnostics.report(messages.SE105.colon({ name: what.name.text, fixed }), what.name.span);
       } else reportUnknownCall(cx, what);
@@ -128,7 +136,12 @@ function reportUnknownCall(cx: Resolving, call: Call): void {
     return;
   }
   const near = nearMiss(cx, name);
-  const why = near !== undefined && near.toLowerCase() === name.toLowerCase() ? (near === near.toLowerCase() ? "names are lower-case; " : "case matters; ") : "";
+  const why =
+    near !== undefined && near.toLowerCase() === name.toLowerCase()
+      ? near === near.toLowerCase()
+        ? "names are lower-case; "
+        : "case matters; "
+      : "";
   cx.diagnostics.report(messages.SE104.call({ name }), span, near === undefined ? {} : { help: `${why}did you mean \`${near}\`?` });
 }
 
@@ -143,7 +156,12 @@ function base(cx: Resolving, call: Call): void {
   }
   const nets = [...cx.home.definitions].filter(([, d]) => d.def.kind === "net").map(([n]) => n);
   const near = nearest(name, nets);
-  const help = near !== undefined ? `did you mean \`${near}\`?` : nets.length > 0 ? `there is ${nets.map((n) => `\`${n}\``).join(", ")}` : "name its file with `use`";
+  const help =
+    near !== undefined
+      ? `did you mean \`${near}\`?`
+      : nets.length > 0
+        ? `there is ${nets.map((n) => `\`${n}\``).join(", ")}`
+        : "name its file with `use`";
   cx.diagnostics.report(messages.SE102.net({ name }), span, { help });
 }
 

@@ -2,7 +2,18 @@
  * Runs an expanded net over any kind of value: types (infer-types.ts), graph values (build-graph.ts), counts of readers
  * (check-uses.ts), abstract values of a proof. One place knows how values flow through branches, jumps, insertions and shared parts.
  */
-import { type FromItem, hasBody, type InputItem, type Item, type LayerNode, type LevelNode, type MergeNode, type OutputItem, type SharedNode, type TreeNode } from "./tree.ts";
+import {
+  type FromItem,
+  hasBody,
+  type InputItem,
+  type Item,
+  type LayerNode,
+  type LevelNode,
+  type MergeNode,
+  type OutputItem,
+  type SharedNode,
+  type TreeNode,
+} from "./tree.ts";
 
 /** Inside a `shared` use: which one, innermost first when uses nest. */
 export interface Use {
@@ -72,7 +83,11 @@ function body<V>(run: Run<V>, pass: Pass<V>, node: TreeNode & { items: Item[] },
     switch (item.kind) {
       case "from": {
         const target = item.target;
-        current = jump(pass, target.kind === "node" ? target.node : target.kind === "entry" ? target.level : target.item, target.kind === "entry");
+        current = jump(
+          pass,
+          target.kind === "node" ? target.node : target.kind === "entry" ? target.level : target.item,
+          target.kind === "entry",
+        );
         current ??= { value: run.rules.unknown(item) };
         break;
       }

@@ -3,7 +3,7 @@
  */
 import { shapeText, type TensorType } from "../ir/type.ts";
 import { position, type Span } from "../source.ts";
-import { type BodyNode, hasBody, type InputItem, type Item, isNode, type LayerNode, type MergeNode, pathOf, type TreeNode } from "./tree.ts";
+import { type BodyNode, hasBody, type InputItem, type Item, isNode, type MergeNode, pathOf, type TreeNode } from "./tree.ts";
 
 type Maker = TreeNode | InputItem;
 
@@ -55,7 +55,8 @@ function channelMaker(from: Maker | undefined): Maker | undefined {
       const inside: Maker | undefined = first && lastOf(first);
       if (!inside) return at;
       at = inside;
-    } else if ((at.kind === "level" && at.level === "group") || at.kind === "inline") at = at.items.some(isNode) ? lastOf(at) : arrivesAt(at);
+    } else if ((at.kind === "level" && at.level === "group") || at.kind === "inline")
+      at = at.items.some(isNode) ? lastOf(at) : arrivesAt(at);
     else return at;
   }
   return at;
@@ -87,7 +88,9 @@ export function rankNote(node: TreeNode, beside: Span): string | undefined {
     }
     at = hasBody(at) && at.items.some(isNode) ? lastOf(at) : arrivesAt(at);
   }
-  return at?.kind === "input" && at.type ? `the input \`${at.name}\` (${lineOf(at.origin.span, beside)}) is ${shapeText(at.type.shape)}` : undefined;
+  return at?.kind === "input" && at.type
+    ? `the input \`${at.name}\` (${lineOf(at.origin.span, beside)}) is ${shapeText(at.type.shape)}`
+    : undefined;
 }
 
 /** Layers of a branch in order, with those of its groups and blocks. */
@@ -102,7 +105,7 @@ function branchNote(name: string, layers: readonly TreeNode[], beside: Span): st
     const where = `\`${n.label ?? (n.kind === "layer" ? n.call : n.part)}\` (${lineOf(n.origin.span, beside)})`;
     const sides = n.out.shape.slice(2).join("x");
     if (sides !== n.in.shape.slice(2).join("x")) {
-      const stride = n.kind === "layer" ? n.args["stride"] : undefined;
+      const stride = n.kind === "layer" ? n.args.stride : undefined;
       said.push(stride !== undefined && stride !== 1 ? `stride ${String(stride)} at ${where}` : `${sides || "no map"} at ${where}`);
     }
   }

@@ -4,11 +4,11 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import type { Host } from "../host.ts";
 import type { SourceFile } from "../source.ts";
 import type { SpecFile } from "../syntax/ast.ts";
+import { placeText } from "./expand-context.ts";
 import { isBuiltin } from "./expand-layer.ts";
 import { library } from "./library.ts";
 import { type LoadedFile, loadUses } from "./load-uses.ts";
 import { resolveNames } from "./resolve-names.ts";
-import { placeText } from "./expand-context.ts";
 import type { Definition, FileScope } from "./scope.ts";
 
 export interface Workspace {
