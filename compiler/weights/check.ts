@@ -120,8 +120,19 @@ export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptio
   if (narrowed > 0) log.push(`narrowed ${narrowed} tensors from F64 to F32`);
   if (misshapen.length > 0) diagnostics.push(misshapenProblem(misshapen, graph.name, file.name));
 
-  // step 10 comes before 8: tensors of an insertion that is wholly absent are not missing
-  const inserted = insertedGroups(wanted, stored, isFresh, file.name);
+  // step 9 before 8: a block that the file has under another name is not a block it does not have
+  const extra = [...stored].filter(([path]) => !byPath.has(path) && !isFresh(path)).map(([path, t]) => ({ ...t, name: path }));
+  const suggest = (list: readonly Weight[]): SuggestedRename[] =>
+    suggestRenames(
+      list.map((w) => ({ name: w.path, shape: shapeOf(w) })),
+      extra,
+      [...sources.keys()],
+      shapesFit,
+    );
+  const renamed = new Set(options.ignoreExtra ? [] : suggest(absent).flatMap((r) => r.finds));
+
+  // step 10 before 8 too: tensors of an insertion that is wholly absent are not missing
+  const inserted = insertedGroups(wanted, stored, isFresh, renamed, file.name);
   diagnostics.push(...inserted.diagnostics);
   log.push(...inserted.log);
 
@@ -139,14 +150,7 @@ export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptio
   const fresh = [...sources.values()].filter((s) => s.kind === "init").length;
   if (fresh > 0) log.push(`${fresh} tensors start anew`);
 
-  // step 9
-  const extra = [...stored].filter(([path]) => !byPath.has(path) && !isFresh(path)).map(([path, t]) => ({ ...t, name: path }));
-  const renames = suggestRenames(
-    missing.map((w) => ({ name: w.path, shape: shapeOf(w) })),
-    extra,
-    [...sources.keys()],
-    shapesFit,
-  );
+  const renames = suggest(missing);
   const explained = renames.reduce((n, r) => n + r.tensors, 0);
   if (missing.length > 0) diagnostics.push(missingProblem(graph.name, file.name, wanted.length, fits, missing, extra, renames));
   // what a suggested rename would use is not surplus; told once, with the missing ones

@@ -30,6 +30,8 @@ export function insertedGroups(
   weights: readonly Weight[],
   stored: ReadonlyMap<string, StoredTensor>,
   isFresh: (path: string) => boolean,
+  /** Tensors of the net that surplus ones would become by a rename: their groups are in the file, under other names. */
+  renamed: ReadonlySet<string>,
   file: string,
 ): InsertedGroups {
   const groups = new Map<number, Weight[]>();
@@ -43,6 +45,7 @@ export function insertedGroups(
   const log: string[] = [];
   let changing = 0;
   for (const [group, tensors] of groups) {
+    if (tensors.some((w) => renamed.has(w.path))) continue;
     const asked = tensors.filter((w) => !isFresh(w.path));
     const present = asked.filter((w) => stored.has(w.path)).length;
     // what `--fresh` starts anew still tells which net the file is of

@@ -13,6 +13,8 @@ export interface SuggestedRename {
   readonly rule: RenameRule;
   /** Missing tensors it finds. */
   readonly tensors: number;
+  /** Their names in the net. */
+  readonly finds: readonly string[];
 }
 
 /** More rules than this explain nothing to anybody. */
@@ -54,11 +56,10 @@ export function suggestRenames(
   while (wanted.size > 0 && free.size > 0 && out.length < MOST_RULES) {
     const best = bestRule(wanted, [...free], fixed, fits);
     if (!best) break;
-    for (const u of best.found) {
-      wanted.delete(rename(u.name, best.rule));
-      free.delete(u);
-    }
-    out.push({ rule: best.rule, tensors: best.found.length });
+    const finds = best.found.map((u) => rename(u.name, best.rule));
+    for (const u of best.found) free.delete(u);
+    for (const name of finds) wanted.delete(name);
+    out.push({ rule: best.rule, tensors: finds.length, finds });
   }
   return out;
 }
