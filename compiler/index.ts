@@ -53,6 +53,7 @@ export {
 } from "./semantics/index.ts";
 export { listPlaces, type Place } from "./semantics/list-places.ts";
 export { matchTaps } from "./semantics/match-taps.ts";
+export { pinExpectations } from "./semantics/pin-expectations.ts";
 export { type Position, position, type SourceFile, type Span, sourceFile, span } from "./source.ts";
 export type { Selector, SpecFile } from "./syntax/ast.ts";
 export { formatText as format } from "./syntax/format.ts";

@@ -15,7 +15,7 @@ function checkOnce(session: Session, options: CheckOptions, files: readonly stri
   for (const file of files) {
     const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
     if (!spec) continue;
-    read.push(...spec.workspace.files);
+    read.push(...spec.workspace.files.map((f) => f.name));
     if (spec.argument.path !== undefined) read.push(spec.argument.path);
     const before = session.diagnostics.errors;
     for (const name of spec.names) buildNet(session, spec, name);

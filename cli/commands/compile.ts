@@ -5,7 +5,7 @@ import path from "node:path";
 import { type Command, Option } from "commander";
 import type { EmittedTarget } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { costOf, type Graph, printGraph, printProgram, type Program, type Remark, specToJson } from "../../compiler/index.ts";
+import { costOf, type Graph, printGraph, printProgram, type Program, type Remark, type SpecFile, specToJson } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { readConfig, type Config } from "../config.ts";
 import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
@@ -220,9 +220,9 @@ async function compileAll(session: Session, options: CompileOptions, files: read
       const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
       const parse = session.io.now() - start;
       if (!spec) continue;
-      read.push(...spec.workspace.files, ...(spec.argument.path === undefined ? [] : [spec.argument.path]));
+      read.push(...spec.workspace.files.map((f) => f.name), ...(spec.argument.path === undefined ? [] : [spec.argument.path]));
       if (options.emit === "ast") {
-        session.out(JSON.stringify(specToJson(spec.workspace.entry), undefined, 2));
+        session.out(JSON.stringify(specToJson(spec.workspace.spec as SpecFile), undefined, 2));
         continue;
       }
       const nets: { net: LoadedNet; check: number }[] = [];

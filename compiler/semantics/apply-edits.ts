@@ -47,6 +47,7 @@ export function applyEdits(tree: NetTree, edits: readonly Edit[], scope: Scope, 
     if (!checkInit(cx, edit)) continue;
     const matches = matchesOf(cx, edit);
     if (!matches || matches.length === 0) continue;
+    tree.onMatches?.(edit, matches.length);
     applyEdit(cx, edit, matches, firstGroup + i);
     shapes = new Diagnostics();
     inferTree(tree, shapes);

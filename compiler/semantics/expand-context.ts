@@ -60,7 +60,7 @@ export interface Knot {
 export interface Context {
   readonly knot: Knot;
   readonly diagnostics: Diagnostics;
-  readonly tree: Pick<NetTree, "count" | "broken">;
+  readonly tree: Pick<NetTree, "count" | "broken" | "onMatches">;
   readonly scope: Scope;
   /** `in`; null in a net that has not (yet) exactly one input. */
   arriving: Flow;

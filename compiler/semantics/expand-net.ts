@@ -3,7 +3,7 @@ import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { TensorType } from "../ir/type.ts";
-import type { NetDef, NetForm } from "../syntax/ast.ts";
+import type { Edit, NetDef, NetForm } from "../syntax/ast.ts";
 import { applyEdits } from "./apply-edits.ts";
 import { checkUses } from "./check-uses.ts";
 import { bindArguments, paramSignature } from "./expand-arguments.ts";
@@ -19,6 +19,8 @@ import type { Workspace } from "./workspace.ts";
 export interface ExpandOptions {
   /** Sizes that replace the declared ones, by input. */
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** Told how many places every edit applies to. */
+  readonly onMatches?: (edit: Edit, count: number) => void;
 }
 
 /** The expanded net with its edits applied and all shapes known; undefined after errors, which are reported. */
@@ -53,7 +55,7 @@ export function expandNet(workspace: Workspace, name: string, diagnostics: Diagn
   const cx: Context = {
     knot: { statements: expandStatements, netInside },
     diagnostics,
-    tree: { count: { nodes: 0 }, broken: false },
+    tree: { count: { nodes: 0 }, broken: false, onMatches: options.onMatches },
     scope,
     arriving: null,
     feed: "alone",
@@ -83,6 +85,7 @@ const treeOf = (cx: Context, name: string, root: LevelNode): NetTree => ({
   root,
   scope: cx.scope,
   count: cx.tree.count,
+  onMatches: cx.tree.onMatches,
   machine: expandMachine(cx),
   broken: cx.tree.broken,
 });

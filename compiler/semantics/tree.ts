@@ -5,7 +5,7 @@
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import type { TensorType } from "../ir/type.ts";
 import type { Origin, Span } from "../source.ts";
-import type { BlockDef, Call, InsertEdit, MergeWord, NetDef } from "../syntax/ast.ts";
+import type { BlockDef, Call, Edit, InsertEdit, MergeWord, NetDef } from "../syntax/ast.ts";
 import type { Scope, SpecValue } from "./scope.ts";
 
 export type { SpecValue } from "./scope.ts";
@@ -182,6 +182,8 @@ export interface NetTree {
   /** Nodes so far, against LIMITS.layers; edits that expand calls go on counting. */
   readonly count: { nodes: number };
   readonly machine: ExpandMachine;
+  /** Told how many places every edit applies to; for `sec fmt --pin`. */
+  readonly onMatches?: ((edit: Edit, count: number) => void) | undefined;
   /** True once something was left out because of an error. */
   broken: boolean;
 }
