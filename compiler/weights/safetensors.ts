@@ -152,10 +152,12 @@ function utf8(bytes: Uint8Array): string | undefined {
 
 /** Other formats by their first bytes or their name; a pickle can run code when it is opened, so it is never tried. */
 function foreignFormat(name: string, source: ByteSource): Message | undefined {
-  const head = source.read(0, Math.min(8, source.size));
+  const head = source.read(0, Math.min(9, source.size));
   const byte = (i: number): number => head[i] ?? -1;
-  const isZip = byte(0) === 0x50 && byte(1) === 0x4b;
-  const isPickle = byte(0) === 0x80 && byte(1) >= 2 && byte(1) <= 5 && byte(2) !== 0;
+  // the length of a header can begin with any bytes; what follows it cannot
+  const isHeader = byte(8) === 0x7b;
+  const isZip = !isHeader && byte(0) === 0x50 && byte(1) === 0x4b;
+  const isPickle = !isHeader && byte(0) === 0x80 && byte(1) >= 2 && byte(1) <= 5;
   const extension = /\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
   const other = new Map([
     ["h5", "an HDF5 file"],
