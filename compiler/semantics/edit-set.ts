@@ -6,7 +6,7 @@ import { isOpName, opOf } from "../ops/index.ts";
 import type { Span } from "../source.ts";
 import type { SetEdit } from "../syntax/ast.ts";
 import { type EditContext, envAt, liesIn, lineOf, markEdited, selectorText } from "./edit-context.ts";
-import { type Reference, referenceSpan, referencesIn, referenceText } from "./edit-references.ts";
+import { type Reference, referencesIn } from "./edit-references.ts";
 import { evaluate, valueText } from "./evaluate.ts";
 import { checkAttributes, opSignature, sourceText } from "./expand-arguments.ts";
 import type { SpecValue } from "./scope.ts";

@@ -6,7 +6,7 @@
 import { must } from "../invariant.ts";
 import { isPowerOfTwo } from "./preserve-block.ts";
 import { type Flow, type Step, tensorNames } from "./preserve-flow.ts";
-import { type LayerNode, pathOf } from "./tree.ts";
+import { type LayerNode, pathOf, typeName } from "./tree.ts";
 
 /** Tensors of one layer, by own name, that take the factor. */
 export interface Absorber {
@@ -41,10 +41,13 @@ function commutes(step: Step): boolean {
   return step.node.args.mode !== "constant" || step.node.args.value === 0;
 }
 
-/** "`relu` at layer1.0.2", "the input `image`". */
-export function stepText(step: Step): string {
-  if (!step.node) return `the input \`${step.name ?? ""}\``;
-  return `\`${step.what}\` at ${pathOf(step.node)}`;
+/** "`relu` at layer1.0.2", the input `image`; the result of an inserted block by the block's name. */
+function stepText(flow: Flow, step: Step): string {
+  const blocks = flow.regions.filter((r) => r.result === step && step.id >= r.start);
+  const block = blocks.sort((a, b) => b.end - b.start - (a.end - a.start))[0]?.node;
+  const node = block ?? step.node;
+  if (!node) return `the input \`${step.name ?? ""}\``;
+  return `\`${typeName(node) ?? step.what}\` at ${pathOf(node)}`;
 }
 
 function readersText(step: Step): string {
@@ -53,54 +56,54 @@ function readersText(step: Step): string {
 }
 
 /** Why somebody else than the steps of `reader` sees this value; undefined when nobody does. */
-function otherReader(value: Step, reader: Range): string | undefined {
-  if (value.outputs > 0) return `the result of ${stepText(value)} is an output of the net`;
+function otherReader(flow: Flow, value: Step, reader: Range): string | undefined {
+  if (value.outputs > 0) return `the result of ${stepText(flow, value)} is an output of the net`;
   if (value.readers.every((r) => r.id >= reader.start && r.id < reader.end)) return undefined;
-  return `the result of ${stepText(value)} has other readers (${readersText(value)})`;
+  return `the result of ${stepText(flow, value)} has other readers (${readersText(value)})`;
 }
 
 /** Lets what makes `value` give `1/k` times as much; `reader` is who gets it. */
 export function absorbBackward(flow: Flow, value: Step, reader: Range): Absorption {
-  const other = otherReader(value, reader);
+  const other = otherReader(flow, value, reader);
   if (other !== undefined) return refuse(other);
   const { node } = value;
-  if (!node) return refuse(`${stepText(value)} has no layer before it that could take the factor`);
+  if (!node) return refuse(`${stepText(flow, value)} has no layer before it that could take the factor`);
   if (node.kind === "layer" && SCALES.has(node.op)) {
     const tensors = tensorNames(value).filter((name) => name === "weight" || name === "bias");
     if (tensors.includes("weight")) return takes(flow, value, node, tensors);
-    return refuse(`${stepText(value)} has no weight that could take the factor`);
+    return refuse(`${stepText(flow, value)} has no weight that could take the factor`);
   }
   const self: Range = { start: value.id, end: value.id + 1 };
   if (JOINS.has(value.what)) {
     const absorbers: Absorber[] = [];
     for (const input of value.inputs) {
-      const side = input.readers.length > 1 ? refuse(manyReaders(input)) : absorbBackward(flow, input, self);
+      const side = input.readers.length > 1 ? refuse(manyReaders(flow, input)) : absorbBackward(flow, input, self);
       if (!side.ok) return side;
       absorbers.push(...side.absorbers);
     }
     return { ok: true, absorbers };
   }
   if (commutes(value)) return absorbBackward(flow, must(value.inputs[0], "input"), self);
-  return refuse(`${stepText(value)} does not commute with a factor`);
+  return refuse(`${stepText(flow, value)} does not commute with a factor`);
 }
 
-const manyReaders = (value: Step): string =>
-  `the result of ${stepText(value)} is read ${value.readers.length} times (${readersText(value)})`;
+const manyReaders = (flow: Flow, value: Step): string =>
+  `the result of ${stepText(flow, value)} is read ${value.readers.length} times (${readersText(value)})`;
 
 /** Lets the one layer that reads `value` multiply by 1/k. */
 export function absorbForward(flow: Flow, value: Step): Absorption {
-  if (value.outputs > 0) return refuse(`the result of ${stepText(value)} is an output of the net`);
+  if (value.outputs > 0) return refuse(`the result of ${stepText(flow, value)} is an output of the net`);
   if (value.readers.length !== 1)
-    return refuse(value.readers.length === 0 ? `nothing reads the result of ${stepText(value)}` : manyReaders(value));
+    return refuse(value.readers.length === 0 ? `nothing reads the result of ${stepText(flow, value)}` : manyReaders(flow, value));
   const reader = must(value.readers[0], "reader");
   const { node } = reader;
   if (node?.kind === "layer" && MATRICES.has(node.op)) return takes(flow, reader, node, ["weight"]);
   if (commutes(reader)) return absorbForward(flow, reader);
-  return refuse(`${stepText(reader)} cannot take the factor`);
+  return refuse(`${stepText(flow, reader)} cannot take the factor`);
 }
 
 function takes(flow: Flow, step: Step, layer: LayerNode, tensors: readonly string[]): Absorption {
-  if (flow.uses.get(layer) !== 1) return refuse(`the weights of ${stepText(step)} are used more than once`);
+  if (flow.uses.get(layer) !== 1) return refuse(`the weights of ${stepText(flow, step)} are used more than once`);
   return { ok: true, absorbers: [{ layer, tensors }] };
 }
 
