@@ -52,9 +52,7 @@ function onlyCoordinates(e: Expr, buffers: ReadonlySet<number>): readonly Expr[]
 }
 
 export function buffersOf(k: Kernel, value: Value): Set<number> {
-  const set = new Set<number>();
-  k.buffers.forEach((b, i) => b.value === value && b.access === "read" && set.add(i));
-  return set;
+  return new Set([...k.buffers.keys()].filter((i) => k.buffers[i]?.value === value && k.buffers[i]?.access === "read"));
 }
 
 /** guest axis -> host expression, when guest's walk over `shape` is one to one with the host's stores. */
