@@ -33,6 +33,7 @@ export interface FrontendOptions {
 /** Parses, expands and infers; what is wrong is added to `diagnostics`, and what is right is returned all the same. */
 export function compileFrontend(entry: SourceFile, host: Host, diagnostics: Diagnostics, options: FrontendOptions = {}): Frontend {
   const workspace = loadWorkspace(entry, host, diagnostics);
+  if (workspace.isBroken) return { workspace, nets: [] };
   const names = options.net === undefined ? workspace.declared.filter((name) => workspace.isComplete(name)) : [options.net];
   const nets: CheckedNet[] = [];
   for (const name of names) {

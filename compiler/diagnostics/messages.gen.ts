@@ -25,7 +25,7 @@ export const messages = {
     place: (): Message => ({ code: "SE003", severity: "error", title: "the `insert` does not say where", notes: [], help: "say where: before, after, at start of or at end of" }),
     label: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: `the inserted \`${p.name}\` has no label`, notes: [], help: `name it: \`as ${p.name}\`; its weights will be called ...${p.name}.*` }),
     branches: (p: { word: P; example: P }): Message => ({ code: "SE003", severity: "error", title: `the branches of \`${p.word}\` are missing`, notes: [], help: `put the branches in { }: \`${p.word} ${p.example}\`` }),
-    branch: (p: { found: P; example: P }): Message => ({ code: "SE003", severity: "error", title: `expected a branch, found ${p.found}`, notes: [], help: `a branch is a name and its layers in { }: \`${p.example}\`` }),
+    branch: (p: { found: P }): Message => ({ code: "SE003", severity: "error", title: `expected a branch, found ${p.found}`, notes: [], help: "a branch is a name and its layers in { }: `main { conv1: conv(64, 3) }`" }),
     colon: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: "a branch has no colon after its name", notes: [], help: `write \`${p.name} { ... }\`` }),
     unclosed: (): Message => ({ code: "SE003", severity: "error", title: "this `{` is never closed", notes: [], help: "add a `}` for it" }),
     surplus: (): Message => ({ code: "SE003", severity: "error", title: "this `}` closes nothing", notes: [], help: "remove it, or look for a `{` that is missing before it" }),
@@ -56,6 +56,7 @@ export const messages = {
     type: (p: { expected: P; found: P }): Message => ({ code: "SE006", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),
     null: (): Message => ({ code: "SE006", severity: "error", title: "`null` is not used in this form", notes: [], help: "leave the key out" }),
     kind: (p: { what: P; keys: P; found: P }): Message => ({ code: "SE006", severity: "error", title: `${p.what} needs exactly one of the keys ${p.keys}; found ${p.found}`, notes: [], help: "keep one" }),
+    none: (p: { what: P; keys: P }): Message => ({ code: "SE006", severity: "error", title: `${p.what} needs one of the keys ${p.keys}; found none`, notes: [], help: "add the one that says what it is" }),
     place: (p: { found: P }): Message => ({ code: "SE006", severity: "error", title: `an insert needs exactly one of the keys before, after, at_start_of, at_end_of; found ${p.found}`, notes: [], help: "say where, once" }),
   },
   SE007: {

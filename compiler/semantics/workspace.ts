@@ -23,17 +23,20 @@ export interface Workspace {
   visible(name: string): Definition | undefined;
   /** True for a net whose parameters all have defaults: it can stand alone. */
   isComplete(name: string): boolean;
+  /** A file could not be read or does not follow the grammar: what is missing from its tree would look like further mistakes. */
+  readonly isBroken: boolean;
 }
 
 /** Parses the entry file and what it uses, and resolves names. Reports SE0xx, SE1xx; works on with what is right. */
 export function loadWorkspace(entry: SourceFile, host: Host, diagnostics: Diagnostics): Workspace {
   const { entry: loaded, all } = loadUses(entry, host, diagnostics);
   const scopes = new Map<LoadedFile, FileScope>();
+  const isBroken = diagnostics.all.some((d) => d.severity === "error" && /^SE0/.test(d.code));
   // a used file stands before its users, so its definitions are complete when they are needed
   for (const file of all) scopes.set(file, fileScope(file, scopes, diagnostics));
   for (const file of all) {
     const home = scopes.get(file);
-    if (home && file.spec) resolveNames(file.spec, home, diagnostics);
+    if (home && file.spec && !isBroken) resolveNames(file.spec, home, diagnostics);
   }
   const own = scopes.get(loaded) as FileScope;
   const defs = loaded.spec?.defs ?? [];
@@ -43,6 +46,7 @@ export function loadWorkspace(entry: SourceFile, host: Host, diagnostics: Diagno
     files: all.map((f) => f.file),
     declared: [...new Set(defs.filter((d) => d.kind === "net").map((d) => d.name.text))],
     visible: (name) => own.definitions.get(name),
+    isBroken,
     isComplete: (name) => own.definitions.get(name)?.def.params.every((p) => p.default) ?? false,
   };
 }

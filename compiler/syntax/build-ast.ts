@@ -13,6 +13,8 @@ import { isKeyword } from "./words.ts";
 export interface Context {
   readonly fragment: Fragment;
   readonly diagnostics: Diagnostics;
+  /** What the end of the text is called in a message. */
+  readonly end: "the end of the file" | "the end";
 }
 
 export function tokenSpan(context: Context, token: IToken): Span {

@@ -26,7 +26,7 @@ const phrases = {
 
 // chevrotain takes a grammar only as a class
 export class GrammarBase extends EmbeddedActionsParser {
-  context: Context = { fragment: wholeFile(sourceFile("", "")), diagnostics: new Diagnostics() };
+  context: Context = { fragment: wholeFile(sourceFile("", "")), diagnostics: new Diagnostics(), end: "the end" };
   #lines: SourceFile = sourceFile("", "");
 
   /** `validate` runs chevrotain's checks of the grammar; the tests do, a command line start need not. */
@@ -94,6 +94,11 @@ export class GrammarBase extends EmbeddedActionsParser {
   /** From `first` to the last token that was read. */
   protected from(first: IToken): Span {
     return this.LA(0).tokenType === EOF || first.tokenType === EOF ? this.here() : union(this.at(first), this.at(this.LA(0)));
+  }
+
+  /** For words whose object would otherwise be looked for in the next statement. */
+  protected sameLine(expected: string): void {
+    if (this.isNewLine() && !this.atEnd()) this.refuse(messages.SE003.expected({ expected, found: this.found() }));
   }
 
   /** What stands next, for "found ...". */

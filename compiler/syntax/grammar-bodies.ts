@@ -107,6 +107,7 @@ export class BodyGrammar extends ExpressionGrammar {
 
   readonly outputStatement = this.RULE("outputStatement", (): Statement => {
     const first = this.CONSUME(t.word("output"));
+    this.ACTION(() => this.sameLine("the name of the output"));
     const name = this.CONSUME(t.Name, { ERR_MSG: "the name of the output" });
     return this.ACTION(() => ({ kind: "output", name: buildName(this.context, name), span: this.from(first) }));
   });
@@ -146,6 +147,7 @@ export class BodyGrammar extends ExpressionGrammar {
 
   readonly fromStatement = this.RULE("fromStatement", (): Statement => {
     const first = this.CONSUME(t.word("from"));
+    this.ACTION(() => this.sameLine("what to start from: a label, an input or `in`"));
     const path = this.SUBRULE(this.path);
     return this.ACTION(() => ({ kind: "from", path, span: this.from(first) }));
   });
@@ -248,12 +250,8 @@ export class BodyGrammar extends ExpressionGrammar {
       const name = this.CONSUME(t.Name);
       this.ACTION(() => {
         if (this.is(t.LCurly)) return;
-        if (this.is(t.Colon)) this.refuse(messages.SE003.colon({ name: name.image }));
-        const found = this.found();
-        this.refuse(
-          messages.SE003.branch({ found: `\`${name.image}\` and ${found}`, example: `${this.is(t.LParen) ? "main" : name.image} { ... }` }),
-          this.at(name),
-        );
+        if (this.is(t.Colon) && this.is(t.LCurly, 2)) this.refuse(messages.SE003.colon({ name: name.image }));
+        this.refuse(messages.SE003.branch({ found: `\`${name.image}\` and ${this.found()}` }), this.at(name));
       });
       const body = this.SUBRULE(this.body);
       return this.ACTION(() => ({ name: buildName(this.context, name), body, span: this.from(name) }));

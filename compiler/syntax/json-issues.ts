@@ -5,9 +5,9 @@ import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import { type SourceFile, span } from "../source.ts";
-import { items, nodeAt, nodeSpan, plain, property, valueAt } from "./json-node.ts";
+import { items, nodeAt, nodeSpan, plain, property } from "./json-node.ts";
 import { DEFINITIONS, EDITS, SOURCES, STATEMENTS, specSchema } from "./schema.ts";
-import { MERGE_WORDS } from "./words.ts";
+import { isIdentifier, MERGE_WORDS } from "./words.ts";
 
 export interface JsonReader {
   readonly file: SourceFile;
@@ -85,94 +85,125 @@ function unionAt(path: Path): UnionName | undefined {
   return ["body", "then", "else", "group"].includes(String(holder)) ? "statement" : undefined;
 }
 
-/** Reports one issue; `parent` and `form` say in which object its path begins. */
-export function reportIssue(reader: JsonReader, root: Node, issue: Issue, parent: Path = [], form: Form = FILE): void {
+/**
+ * Reports one issue; `parent` is where its path begins. zod passes the issues of a union's only possible option through as they are,
+ * so the object an issue is about is found by its path alone.
+ */
+export function reportIssue(reader: JsonReader, root: Node, issue: Issue, parent: Path = []): void {
   const { file, diagnostics } = reader;
   const path = [...parent, ...issue.path];
-  const node = nodeAt(root, path);
-  const inner = formAt(issue.code === "unrecognized_keys" ? issue.path : issue.path.slice(0, -1), form);
-  if (issue.code === "invalid_union") {
-    reportUnion(reader, root, issue, path, inner);
-    return;
-  }
-  if (issue.code === "unrecognized_keys") {
-    for (const key of issue.keys) {
-      const at = nodeSpan(file, property(node, key)?.children?.[0] ?? node);
-      const near = inner.keys.length > 1 ? nearest(key, inner.keys) : undefined;
-      const message =
-        near === undefined
-          ? messages.SE006.unknown({ what: inner.what, key, keys: inner.keys.join(", ") })
-          : messages.SE006.near({ what: inner.what, key, near });
-      diagnostics.report(message, at);
+  if (issue.code === "invalid_union") reportUnion(reader, root, issue, path);
+  else if (issue.code === "unrecognized_keys") for (const key of issue.keys) reportKey(reader, root, path, key);
+  else if (!reportMissing(reader, root, path)) {
+    const last = path.at(-1);
+    const node = nodeAt(root, path);
+    if (last === "op" && (MERGE_WORDS as readonly unknown[]).includes(node.value)) {
+      const at = nodeAt(root, path.slice(0, -1)).offset;
+      diagnostics.report(messages.SE006.missing({ what: TITLES.merge ?? "", key: "branches" }), span(file, at, at + 1));
+      return;
     }
-    return;
+    reportType(reader, node, expectation(issue, last));
   }
-  const last = path.at(-1);
-  const holder = nodeAt(root, path.slice(0, -1));
-  if (typeof last === "string" && holder.type === "object" && !property(holder, last)) {
-    diagnostics.report(messages.SE006.missing({ what: inner.what, key: last }), span(file, holder.offset, holder.offset + 1));
-    return;
-  }
-  const wrong = issue.code === "invalid_key" ? (property(holder, String(last))?.children?.[0] ?? node) : node;
-  diagnostics.report(messages.SE006.type({ expected: expectation(issue, last), found: describeNode(file, wrong) }), nodeSpan(file, wrong));
 }
 
-/** The form of the object at `path`, which begins in an object of the form `outer`. */
-function formAt(path: Path, outer: Form): Form {
+function reportType({ file, diagnostics }: JsonReader, node: Node, expected: string): void {
+  diagnostics.report(messages.SE006.type({ expected, found: describeNode(file, node) }), nodeSpan(file, node));
+}
+
+function reportKey({ file, diagnostics }: JsonReader, root: Node, path: Path, key: string): void {
+  const node = nodeAt(root, path);
+  const { what, keys } = formAt(root, path);
+  const near = keys.length > 1 ? nearest(key, keys) : undefined;
+  const at = nodeSpan(file, property(node, key)?.children?.[0] ?? node);
+  if (near === undefined) diagnostics.report(messages.SE006.unknown({ what, key, keys: keys.join(", ") }), at);
+  else diagnostics.report(messages.SE006.near({ what, key, near }), at);
+}
+
+/** A missing key has no node of its own: the message stands at the object's brace. False when the key is there. */
+function reportMissing({ file, diagnostics }: JsonReader, root: Node, path: Path): boolean {
+  const key = path.at(-1);
+  const holder = nodeAt(root, path.slice(0, -1));
+  if (typeof key !== "string" || holder.type !== "object" || property(holder, key)) return false;
+  const { what } = formAt(root, path.slice(0, -1));
+  diagnostics.report(messages.SE006.missing({ what, key }), span(file, holder.offset, holder.offset + 1));
+  return true;
+}
+
+/** The form of the object at `path`: of the innermost union on the way, unless it is one of the small objects inside. */
+function formAt(root: Node, path: Path): Form {
   const [holder, last] = path.slice(-2);
-  if (path.length === 0) return outer;
-  if (last === "insert" || last === "with" || holder === "insert") return { what: "a call", keys: ["op", "args"] };
+  if (last === "insert" || last === "with") return { what: "a call", keys: ["op", "args"] };
   if (holder === "params") return { what: "a parameter", keys: ["name", "default"] };
   if (holder === "branches") return { what: "a branch", keys: ["name", "body"] };
-  return path.at(-1) === "insert" || path.at(-1) === "with" ? { what: "a call", keys: ["op", "args"] } : outer;
+  for (let length = path.length; length > 0; length--) {
+    const name = unionAt(path.slice(0, length));
+    if (!name) continue;
+    const { options, choose } = UNIONS[name];
+    const kind = choose(plain(nodeAt(root, path.slice(0, length))) as object);
+    if (kind === undefined) continue;
+    return { what: titleOf(name, kind), keys: Object.keys(((options as Options)[kind] as z.ZodObject).shape) };
+  }
+  return FILE;
 }
 
-function reportUnion(reader: JsonReader, root: Node, issue: Issue & { code: "invalid_union" }, path: Path, outer: Form): void {
+type Options = Readonly<Record<string, z.ZodType | undefined>>;
+
+/** `from` is a kind of definition and of statement. */
+function titleOf(union: UnionName, kind: string): string {
+  return union === "definition" && kind !== "block" ? "a net" : (TITLES[kind] ?? kind);
+}
+
+function reportUnion(reader: JsonReader, root: Node, issue: Issue & { code: "invalid_union" }, path: Path): void {
   const { file, diagnostics } = reader;
   const node = nodeAt(root, path);
   const name = unionAt(path);
   const last = path.at(-1);
   if (!name) {
-    const missing = typeof last === "string" && !valueAt(nodeAt(root, path.slice(0, -1)), last);
-    if (missing) {
-      const holder = nodeAt(root, path.slice(0, -1));
-      diagnostics.report(messages.SE006.missing({ what: outer.what, key: last }), span(file, holder.offset, holder.offset + 1));
-      return;
-    }
+    if (reportMissing(reader, root, path)) return;
     const wrong = last === "args" ? wrongArgument(node) : node;
-    const expected = wrong === node ? expectation(issue, last) : VALUE;
-    diagnostics.report(messages.SE006.type({ expected, found: describeNode(file, wrong) }), nodeSpan(file, wrong));
+    const isKey = wrong.parent?.type === "property" && wrong.parent.children?.[0] === wrong;
+    reportType(reader, wrong, isKey ? "the name of an argument" : wrong === node ? expectation(issue, last) : VALUE);
     return;
   }
   const { options, keys, choose } = UNIONS[name];
   const what = TITLES[name] ?? name;
   if (node.type !== "object") {
-    diagnostics.report(messages.SE006.type({ expected: `${what}, an object`, found: describeNode(file, node) }), nodeSpan(file, node));
+    reportType(reader, node, `${what}, an object`);
     return;
   }
   const value = plain(node) as object;
   const kind = choose(value);
   if (kind === undefined) {
     const found = keys.filter((key) => holds(value, key));
-    const message = messages.SE006.kind({ what, keys: keys.join(", "), found: found.length === 0 ? "none" : found.join(" and ") });
-    const at =
-      found[1] === undefined ? span(file, node.offset, node.offset + 1) : nodeSpan(file, property(node, found[1])?.children?.[0] ?? node);
-    diagnostics.report(message, at);
+    const list = keys.join(", ");
+    const message =
+      found.length === 0
+        ? messages.SE006.none({ what, keys: list })
+        : messages.SE006.kind({ what, keys: list, found: found.join(" and ") });
+    const second = found[1] === undefined ? undefined : property(node, found[1])?.children?.[0];
+    diagnostics.report(message, second ? nodeSpan(file, second) : span(file, node.offset, node.offset + 1));
     return;
   }
-  const schema: z.ZodType = (options as Readonly<Record<string, z.ZodType>>)[kind] as z.ZodType;
-  const form: Form = {
-    what: name === "definition" && kind === "from" ? "a net" : (TITLES[kind] ?? what),
-    keys: Object.keys((schema as z.ZodObject).shape),
-  };
-  for (const inner of schema.safeParse(value).error?.issues ?? []) reportIssue(reader, root, inner, path, form);
+  for (const inner of (options as Options)[kind]?.safeParse(value).error?.issues ?? []) reportIssue(reader, root, inner, path);
 }
 
-/** In a list of arguments the first element that is no value, or in an object of them the first that is none. */
+/** The first key or element among the arguments that cannot be one; the node itself when it holds none at all. */
 function wrongArgument(args: Node): Node {
-  if (args.type === "object") return args.children?.map((p) => p.children?.[1]).find((v) => v && !isValue(v)) ?? args;
+  if (args.type === "object") {
+    for (const { children } of args.children ?? []) {
+      const [key, value] = children ?? [];
+      if (key && !isIdentifier(key.value)) return key;
+      if (value && !isValue(value)) return value;
+    }
+    return args;
+  }
   const list = items(args);
-  return list.find((item, i) => (item.type === "object" && i === list.length - 1 ? wrongArgument(item) !== item : !isValue(item))) ?? args;
+  for (const [i, item] of list.entries()) {
+    if (item.type !== "object" || i < list.length - 1) {
+      if (!isValue(item)) return item;
+    } else if (wrongArgument(item) !== item) return wrongArgument(item);
+  }
+  return args;
 }
 
 function isValue(node: Node): boolean {

@@ -17,7 +17,6 @@ const EDITS = new Set(["insert", "replace", "remove", "set"]);
 
 /** A token as the reader sees it, long ones cut. */
 export function describe(token: IToken): string {
-  if (token.tokenType === EOF) return "the end of the file";
   const text = token.image.length > 32 ? `${token.image.slice(0, 29)}...` : token.image;
   return text.startsWith('"') || text.includes("`") ? text : `\`${text}\``;
 }
@@ -31,7 +30,8 @@ function isCutShort(context: Context, token: IToken, previous: IToken): boolean 
 
 /** What stands in the place of `token`, for "found ...". */
 export function found(context: Context, token: IToken, previous: IToken): string {
-  return token.tokenType !== EOF && isCutShort(context, token, previous) ? "the end of the line" : describe(token);
+  if (token.tokenType === EOF) return context.end;
+  return isCutShort(context, token, previous) ? "the end of the line" : describe(token);
 }
 
 /** Where a missing thing should stand: at the token found instead, or right behind the last one at the end of a line. */
@@ -43,8 +43,8 @@ export function spanAt(context: Context, token: IToken, previous: IToken): Span 
 
 /** `tokens` are those of the whole text; `expected` completes "expected ...". */
 export function reportUnexpected(context: Context, tokens: readonly IToken[], expected: string, token: IToken, previous: IToken): void {
-  // what could not be scanned has been reported already
-  if (token.tokenType === OpenString) return;
+  // an open string has been reported, and has swallowed what should come behind it
+  if (token.tokenType === OpenString || previous.tokenType === OpenString) return;
   const isCut = token.tokenType === EOF || isDefinitionStart(tokens, token);
   const open = expected === "`}`" && isCut ? unclosed(context, tokens, token) : undefined;
   if (open) context.diagnostics.report(messages.SE003.unclosed(), tokenSpan(context, open));

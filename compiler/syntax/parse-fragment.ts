@@ -25,7 +25,7 @@ export function parseExpression(fragment: Fragment, diagnostics: Diagnostics): E
 
 function parseFragment<T>(fragment: Fragment, diagnostics: Diagnostics, rule: (grammar: SpecGrammar) => T): T | undefined {
   const before = diagnostics.all.length;
-  const context: Context = { fragment, diagnostics };
+  const context: Context = { fragment, diagnostics, end: "the end" };
   const { tokens, tooDeep } = scan(fragment, diagnostics);
   if (tooDeep) return undefined;
   const grammar = theGrammar();

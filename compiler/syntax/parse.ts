@@ -44,7 +44,7 @@ function utf8Exceeds(text: string, limit: number): boolean {
 /** Reads the text form. */
 export function parseText(file: SourceFile, diagnostics: Diagnostics): SpecFile | undefined {
   const found = new Diagnostics();
-  const tree = readText({ fragment: wholeFile(file), diagnostics: found }, file);
+  const tree = readText({ fragment: wholeFile(file), diagnostics: found, end: "the end of the file" }, file);
   // scanning and parsing find different mistakes; a reader goes through the file once
   const start = (d: Diagnostic) => d.labels[0]?.span.start ?? 0;
   for (const item of [...found.all].sort((a, b) => start(a) - start(b))) diagnostics.add(item);

@@ -54,12 +54,16 @@ function reportStray(fragment: Fragment, error: ILexingError, diagnostics: Diagn
   const text = fragment.text.slice(error.offset, error.offset + error.length);
   const code = text.codePointAt(0) ?? 0;
   const first = String.fromCodePoint(code);
-  // a run of letters that are not ASCII is one mistake, not one per letter
-  const run = /^[\p{L}\p{M}\p{N}]+/u.exec(text)?.[0] ?? first;
-  const at = fragmentSpan(fragment, error.offset, error.offset + run.length);
+  // a word with letters that are not ASCII is one mistake, not one per letter
+  const isLetter = /[\p{L}\p{M}\p{N}]/u.test(first);
+  const start = isLetter
+    ? error.offset - (/\w*$/.exec(fragment.text.slice(Math.max(0, error.offset - 200), error.offset))?.[0].length ?? 0)
+    : error.offset;
+  const run = isLetter ? (/^[\w\p{L}\p{M}\p{N}]+/u.exec(fragment.text.slice(start, start + 400))?.[0] ?? first) : first;
+  const at = fragmentSpan(fragment, start, start + run.length);
   if (code === 0xfeff) diagnostics.report(messages.SE002.mark(), at);
   else if (QUOTES.test(first)) diagnostics.report(messages.SE002.quotes({ character: first }), at);
-  else if (/[\p{L}\p{M}\p{N}]/u.test(first)) diagnostics.report(messages.SE002.letter({ text: run }), at);
+  else if (isLetter) diagnostics.report(messages.SE002.letter({ text: run }), at);
   else if (/[\p{Cc}\p{Cf}\p{Z}\p{Co}\p{Cs}]/u.test(first))
     diagnostics.report(messages.SE002.invisible({ code: code.toString(16).toUpperCase().padStart(4, "0") }), at);
   else diagnostics.report(messages.SE002.character({ character: first }), at);
