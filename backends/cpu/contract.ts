@@ -102,8 +102,7 @@ export function emitContraction(kernel: Contraction, functions: Functions, isWei
   if (w.batch === 1) lines.push(...image);
   else lines.push(`for (let n = 0; n < ${w.batch}; n++) {`, ...image.map((l) => `  ${l}`), "}");
 
-  const fn = functions.add(nameOf(kernel), [...names, ...scratch], indent(lines.join("\n"), 2), docOf(kernel, epilogue.text));
-  return { fn, values: kernel.buffers.map((b) => b.value), scratch };
+  return functions.add(nameOf(kernel), kernel, names, scratch, indent(lines.join("\n"), 2), docOf(kernel, epilogue.text));
 }
 
 interface Source {
@@ -156,6 +155,13 @@ const plus = (name: string, offset: number): string => (offset === 0 ? name : `$
 const times = (name: string, factor: number): string => (factor === 1 ? name : `${name} * ${factor}`);
 const sum = (...terms: string[]): string => terms.filter((t) => t !== "" && t !== "0").join(" + ") || "0";
 
+/** `const a = ..., b = ...;`, four to a line. */
+function constants(items: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < items.length; i += 4) lines.push(`const ${items.slice(i, i + 4).join(", ")};`);
+  return lines;
+}
+
 /** The sums of one run into `row0..`. */
 function sumLines(w: Window, plan: Plan, source: Source, weight: string): string[] {
   const [kh, kw] = w.kernel;
@@ -188,9 +194,9 @@ function sumLines(w: Window, plan: Plan, source: Source, weight: string): string
   const pass = (taps: readonly Tap[], from: string, at: string, add: boolean): string[] => [
     `const from = ${from};`,
     `const at = ${at};`,
-    ...rows.map((_, r) => `const ${taps.map((t, k) => `w${r}_${k} = ${weight}[${plus("at", r * products + t.weight)}]`).join(", ")};`),
+    ...rows.flatMap((_, r) => constants(taps.map((t, k) => `w${r}_${k} = ${weight}[${plus("at", r * products + t.weight)}]`))),
     `for (let x = 0; x < ${plan.run}; x++) {`,
-    `  const ${taps.map((t, k) => `v${k} = ${source.name}[${plus(`from + ${times("x", w.stride[1])}`, t.input)}]`).join(", ")};`,
+    ...constants(taps.map((t, k) => `v${k} = ${source.name}[${plus(`from + ${times("x", w.stride[1])}`, t.input)}]`)).map((l) => `  ${l}`),
     ...rows.map((row, r) => `  ${row}[x] ${add ? "+=" : "="} ${taps.map((_, k) => `w${r}_${k} * v${k}`).join(" + ")};`),
     "}",
   ];

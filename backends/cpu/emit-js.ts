@@ -59,7 +59,8 @@ export function emitModule(program: Program, weights: WeightReader, source: stri
   const names = new Map<Value, string>();
   const declared: string[] = [];
   program.weights.forEach((w, i) => {
-    const name = identifier(w.path, taken);
+    // a folded tensor is called after the first it was made of; its comment says all
+    const name = identifier(w.path.split(/[+*]/)[0] ?? "", taken);
     names.set(w.value, name);
     const shape = w.value.type.shape.join("×");
     declared.push(

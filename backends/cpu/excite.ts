@@ -58,11 +58,12 @@ export function emitExcite(kernel: ExciteKernel, functions: Functions, isWeight:
   });
   const body = batch === 1 ? lines : [`for (let n = 0; n < ${batch}; n++) {`, ...lines.map((l) => `  ${l}`), "}"];
   const widths = [channels, ...kernel.layers.map((l) => l.out)].join("_");
-  const fn = functions.add(
+  return functions.add(
     `excite_${widths}`,
+    kernel,
     names,
+    [],
     indent(body.join("\n"), 2),
     `Excitation: mean over ${pixels} pixels, then ${kernel.layers.map((l) => `${l.kind === "dense" ? "dense" : "channel convolution"} ${l.in} to ${l.out}`).join(", then ")}.`,
   );
-  return { fn, values: kernel.buffers.map((b) => b.value), scratch: [] };
 }

@@ -21,8 +21,8 @@ export interface FunctionText {
 }
 
 export interface Functions {
-  /** Adds a function unless one of the same parameters and body is there; returns its name. `doc` is a line of comment. */
-  add(wish: string, parameters: readonly string[], body: string, doc: string): string;
+  /** Adds a function of the kernel's buffers (called `names`) and scratch, unless one of the same text is there. `doc` is a line of comment. */
+  add(wish: string, kernel: Kernel, names: readonly string[], scratch: readonly ScratchName[], body: string, doc: string): Call;
   /** Marks a shared function of `scratch.ts` as used. */
   readonly shared: Set<string>;
   /** Largest length asked for; 0 when never. */
@@ -37,14 +37,19 @@ export function functionTable(taken: Set<string>): Functions {
   const list: FunctionText[] = [];
   const scratch = new Map<ScratchName, number>();
   return {
-    add(wish, parameters, body, doc) {
-      const rest = `(${parameters.join(", ")}) {\n${body}\n}`;
-      const known = byText.get(rest + doc);
-      if (known !== undefined) return known;
-      const name = identifier(wish, taken);
-      byText.set(rest + doc, name);
-      list.push({ name, text: `/** ${doc} */\nfunction ${name}${rest}` });
-      return name;
+    add(wish, kernel, names, scratchNames, body, doc) {
+      const about = [
+        ...names.map((name, i) => `@param {Float32Array} ${name} ${shapeOf(kernel.buffers[i]!.value).join("×")}`),
+        ...scratchNames.map((name) => (name === "rows" ? "@param {Float64Array[]} rows scratch" : `@param {Float32Array} ${name} scratch`)),
+      ];
+      const text = ["/**", ` * ${doc}`, ...about.map((line) => ` * ${line}`), " */"].join("\n");
+      const rest = `(${[...names, ...scratchNames].join(", ")}) {\n${body}\n}`;
+      const fn = byText.get(text + rest) ?? identifier(wish, taken);
+      if (!byText.has(text + rest)) {
+        byText.set(text + rest, fn);
+        list.push({ name: fn, text: `${text}\nfunction ${fn}${rest}` });
+      }
+      return { fn, values: kernel.buffers.map((b) => b.value), scratch: scratchNames };
     },
     shared: new Set(),
     scratch,

@@ -51,8 +51,12 @@ export function emitLoop(kernel: LoopKernel, functions: Functions, isWeight: (va
   if (kernel.reduce) {
     const { fn, init } = kernel.reduce;
     lines.push(`let acc = ${numberLiteral(init)};`);
-    const term = printExpr(body, names, fn === "add");
-    lines.push(...nest(over.axes, [fn === "add" ? `acc += ${term};` : `acc = Math.max(acc, ${term});`]));
+    // outside of the map there is often a term that changes nothing: a test reads better than adding it
+    const neutral = fn === "add" ? 0 : init;
+    const skips = body.kind === "select" && body.no.kind === "const" && body.no.value === neutral;
+    const term = printExpr(skips ? body.yes : body, names, fn === "add");
+    const step = fn === "add" ? `acc += ${term};` : `acc = Math.max(acc, ${term});`;
+    lines.push(...nest(over.axes, [skips ? `if (${printExpr(body.cond, names)}) ${step}` : step]));
     lines.push(`${place} = ${epilogue ? printExpr(epilogue, names) : "acc"};`);
   } else {
     lines.push(`${place} = ${printExpr(body, names)};`);
@@ -60,13 +64,14 @@ export function emitLoop(kernel: LoopKernel, functions: Functions, isWeight: (va
   const text = nest(space.axes, lines).map((line) => `  ${line}`);
   const ops = [...new Set(kernel.from.map((node) => node.op))].join("_") || "map";
   const sizes = kernel.space.map((a) => a.size).join("×");
-  const fn = functions.add(
+  return functions.add(
     `${ops}_${shapeOf(kernel.buffers[kernel.output]!.value).slice(1).join("x")}`,
+    kernel,
     parameters,
+    [],
     text.join("\n"),
     `${ops.replaceAll("_", ", ")}: ${sizes} results${reduceAxes.length ? ` from ${reduceAxes.map((a) => a.size).join("×")} terms each` : ""}.`,
   );
-  return { fn, values: kernel.buffers.map((b) => b.value), scratch: [] };
 }
 
 /** `lines` inside one loop per axis. */

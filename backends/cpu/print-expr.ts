@@ -53,7 +53,7 @@ function print(e: Expr, names: ExprNames, rounds: boolean): Text {
     case "load":
       return { text: names.load(e.buffer, e.at), strength: ATOM };
     case "acc":
-      return rounded({ text: names.acc.text, strength: ATOM }, rounds || names.acc.rounded, names);
+      return rounded({ text: names.acc.text, strength: names.acc.text.includes(" ") ? SUM : ATOM }, rounds || names.acc.rounded, names);
     case "select": {
       const cond = print(e.cond, names, true);
       return {
