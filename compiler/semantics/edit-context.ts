@@ -5,7 +5,7 @@ import { position, type Span } from "../source.ts";
 import type { Edit, Selector } from "../syntax/ast.ts";
 import type { Env } from "./evaluate.ts";
 import type { Scope } from "./scope.ts";
-import { type Item, type NetTree, pathOf, type TreeNode } from "./tree.ts";
+import { type Item, levelAround, type NetTree, pathOf, type TreeNode } from "./tree.ts";
 
 export interface EditContext {
   readonly tree: NetTree;
@@ -57,9 +57,10 @@ export const lineOf = (span: Span): number => position(span.file, span.start).li
 /** "1 place", "16 places". */
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : what.endsWith("ch") ? "es" : "s"}`;
 
-/** "layer1.0 .. layer3.5", or all of them when they are few. */
+/** "layer1.0 .. layer3.5", or all of them when they are few; branches by the block they are in when that tells them apart. */
 export function placesText(nodes: readonly TreeNode[]): string {
-  const names = [...new Set(nodes.map(pathOf))];
+  const short = new Set(nodes.map((node) => pathOf(node.kind === "branch" ? levelAround(node) : node)));
+  const names = short.size === nodes.length && !short.has("") ? [...short] : nodes.map(pathOf);
   return names.length <= 4 ? names.join(", ") : `${names[0]} .. ${names.at(-1)}`;
 }
 

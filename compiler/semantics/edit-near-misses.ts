@@ -49,7 +49,13 @@ export function nearMisses(cx: EditContext, selector: Selector): NearMisses {
   const there = namesBelow(around);
   const types = failing === 0 ? countTypes(cx.tree.root) : there.types;
   return {
-    notes: existing(beginning, segment, there, types),
+    notes: existing(
+      beginning,
+      around.every((n) => n.kind === "merge"),
+      segment,
+      there,
+      types,
+    ),
     suggestion: suggest(cx, selector, failing, there, types),
   };
 }
@@ -106,12 +112,13 @@ const listText = (counts: Counts, prefix = ""): string => {
   return all.length > 12 ? `${all.slice(0, 12).join(", ")}, ...` : all.join(", ");
 };
 
-function existing(beginning: string, segment: Segment, there: Below, types: Counts): string[] {
+function existing(beginning: string, ofMerges: boolean, segment: Segment, there: Below, types: Counts): string[] {
   if (segment.atoms.kind === "types")
     return types.size === 0 ? [`${beginning} has nothing inside`] : [`${beginning} has ${listText(types, "@")}`];
   const notes: string[] = [];
   if (there.branches.size > 0) notes.push(`${beginning} has the branches ${listText(there.branches)}`);
-  const names = new Map([...there.labels, ...there.numbers]);
+  // of a merge it is the branches that a selector goes on with
+  const names = ofMerges && notes.length > 0 ? new Map() : new Map([...there.labels, ...there.numbers]);
   if (names.size > 0) notes.push(`${beginning} has ${listText(names)}`);
   return notes.length > 0 ? notes : [`${beginning} has nothing inside`];
 }

@@ -8,7 +8,7 @@ import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { must } from "../invariant.ts";
 import type { InsertEdit } from "../syntax/ast.ts";
-import { type Absorber, type Absorption, absorbBackward, absorbForward, isUsableFactor } from "./preserve-absorb.ts";
+import { type Absorber, absorbBackward, absorbForward, isUsableFactor } from "./preserve-absorb.ts";
 import { proveBlock } from "./preserve-block.ts";
 import { type Flow, flowOf, type Region } from "./preserve-flow.ts";
 import { type InsertMark, type LayerNode, type NetTree, pathOf, type TreeNode, walk } from "./tree.ts";
@@ -16,6 +16,8 @@ import { type InsertMark, type LayerNode, type NetTree, pathOf, type TreeNode, w
 interface Refusal {
   readonly region: Region;
   readonly reason: string;
+  /** What was tried, one sentence each. */
+  readonly tried: readonly string[];
 }
 
 /** Inserted calls that follow one another directly: one block with the product of their factors. */
@@ -52,7 +54,8 @@ export function finishInsertions(tree: NetTree, diagnostics: Diagnostics): void 
   const refusals: Refusal[] = [];
   for (const chain of chainsOf(flow)) {
     const proof = proveChain(flow, chain);
-    if ("reason" in proof) refusals.push(...chain.regions.map((region) => ({ region, reason: reasonFor(proof, region) })));
+    if ("reason" in proof)
+      refusals.push(...chain.regions.map((region) => ({ region, reason: reasonFor(proof, region), tried: proof.tried ?? [] })));
     else proofs.push(proof);
   }
   if (refusals.length > 0) report(flow, inserted, refusals, diagnostics);
@@ -103,6 +106,7 @@ function chainsOf(flow: Flow): Chain[] {
 
 interface ChainRefusal {
   readonly reason: string;
+  readonly tried?: readonly string[];
   /** The one region at fault; absent when it is the chain's surroundings. */
   readonly region?: Region;
 }
@@ -126,18 +130,13 @@ function proveChain(flow: Flow, chain: Chain): Proof | ChainRefusal {
   if (k === 1) return { chain, zeroed, factor: 1, absorbers: [] };
   const factor = 1 / k;
   if (!isUsableFactor(factor)) return { reason: `the factor ${factor} is too large` };
-  const absorption = absorb(flow, chain);
-  return absorption.ok ? { chain, zeroed, factor, absorbers: absorption.absorbers } : { reason: absorption.reason };
-}
-
-function absorb(flow: Flow, chain: Chain): Absorption {
   const first = must(chain.regions[0], "first of a chain");
   const last = must(chain.regions.at(-1), "last of a chain");
   const backward = absorbBackward(flow, first.entry, { start: first.start, end: last.end });
-  if (backward.ok) return backward;
+  if (backward.ok) return { chain, zeroed, factor, absorbers: backward.absorbers };
   const forward = absorbForward(flow, last.result);
-  if (forward.ok) return forward;
-  return { ok: false, reason: `no layer can take the factor: before it ${backward.reason}; after it ${forward.reason}` };
+  if (forward.ok) return { chain, zeroed, factor, absorbers: forward.absorbers };
+  return { reason: `no layer can take the factor ${factor}`, tried: [`before it: ${backward.reason}`, `after it: ${forward.reason}`] };
 }
 
 // ---- marks -------------------------------------------------------------------------------------------------------------
@@ -201,10 +200,10 @@ function report(flow: Flow, inserted: readonly TreeNode[], refusals: readonly Re
     const at = edit?.init?.span ?? edit?.span;
     const help = otherPlace(flow, refused);
     if (refused.length === 1) {
-      diagnostics.report(messages.SE404.one({ place: pathOf(first.region.node), reason: first.reason }), at, { help });
+      diagnostics.report(messages.SE404.one({ place: pathOf(first.region.node), reason: first.reason }), at, { notes: first.tried, help });
       continue;
     }
-    const notes = refused.map((r) => `${pathOf(r.region.node)}: ${r.reason}`);
+    const notes = refused.map((r) => `${pathOf(r.region.node)}: ${[r.reason, ...r.tried].join("; ")}`);
     diagnostics.report(messages.SE404.many({ count: refused.length, total }), at, { notes, help });
   }
 }

@@ -277,7 +277,7 @@ net base { input x: f32[N, 8, 6, 6]  ${body}  output y }
   ])("refused: %s", (_what, body, reason) => {
     const result = expand(derived("insert ese as se  after q  init preserve", small(body)), "n");
     expect(codes(result)).toEqual(["SE404"]);
-    expect(result.diagnostics[0]?.title).toContain(reason);
+    expect(result.diagnostics[0]?.notes[0]).toContain(reason);
   });
 
   it("a part that `shared` uses twice is refused", () => {
