@@ -34,7 +34,7 @@ export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | und
           path,
           origin: node.origin,
           ...(own ? { weights: own } : {}),
-          init: mark?.policy === "paper" ? "paper" : "default",
+          init: startOf(node),
           ...(mark ? { mark: { inserted: { group: mark.group, policy: mark.policy } } } : {}),
         },
       );
@@ -70,6 +70,15 @@ export function usePath(paths: ReadonlyMap<TreeNode, string>, node: TreeNode, us
 function markOf(node: TreeNode): InsertMark | undefined {
   for (let at: TreeNode | undefined = node; at; at = at.parent) if (at.inserted) return at.inserted;
   return undefined;
+}
+
+/** How weights start: as the `init` of the innermost `insert` or `replace` around them says. */
+function startOf(node: TreeNode): "default" | "paper" {
+  for (let at: TreeNode | undefined = node; at; at = at.parent) {
+    const policy = at.init ?? at.inserted?.policy;
+    if (policy !== undefined) return policy === "paper" ? "paper" : "default";
+  }
+  return "default";
 }
 
 /** A builder that puts the marks of `init preserve` on the tensors of one layer and tells which tensors it has. */
