@@ -95,7 +95,7 @@ export function readExpr(r: LineReader, buffer: (name: string) => number | undef
       r.expect(")");
       return inner;
     }
-    const reference = r.accept(/(?:%\d+|@(?:"(?:[^"\\]|\\.)*"|[\w./~+:-]+))(?:'\d+)?/y);
+    const reference = r.accept(/(?:%\d+|@(?:"(?:[^"\\]|\\.)*"|[\w./~+:@*-]+))(?:'\d+)?/y);
     if (reference !== undefined) {
       const index = buffer(reference) ?? r.fail(`a buffer of this kernel, not ${reference}`);
       r.expect("[");

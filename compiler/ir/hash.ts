@@ -5,14 +5,14 @@
 import type { Graph } from "./graph.ts";
 import { printGraph } from "./print.ts";
 
-/** Value numbers depend on how a graph was made, so they are replaced by their order of appearance. */
+/** Value numbers depend on how a graph was made, so they are replaced by their order of appearance; so does the width of columns. */
 export function hashGraph(graph: Graph): string {
   const order = new Map<string, number>();
-  const text = printGraph(graph).replace(/%\d+/g, (id) => {
-    const known = order.get(id);
-    if (known !== undefined) return `%${known}`;
-    order.set(id, order.size);
-    return `%${order.size - 1}`;
+  const text = printGraph(graph).replace(/%\d+| {2,}(?=# )/g, (found) => {
+    if (found.startsWith(" ")) return " ";
+    const number = order.get(found) ?? order.size;
+    order.set(found, number);
+    return `%${number}`;
   });
   return hashText(text);
 }

@@ -67,7 +67,7 @@ function kernelReader(lines: Lines, values: ReadonlyMap<number, Value>, weights:
   const names = bufferNames({ buffers } as unknown as Kernel, referTo([...weights.values()]));
   const indexOf = (spelling: string): number | undefined => (names.includes(spelling) ? names.indexOf(spelling) : undefined);
   const readBuffer = (reader: LineReader): number => {
-    const spelling = reader.accept(/(?:%\d+|@(?:"(?:[^"\\]|\\.)*"|[\w./~+:-]+))(?:'\d+)?/y) ?? reader.fail("a buffer");
+    const spelling = reader.accept(/(?:%\d+|@(?:"(?:[^"\\]|\\.)*"|[\w./~+:@*-]+))(?:'\d+)?/y) ?? reader.fail("a buffer");
     return indexOf(spelling) ?? reader.fail("a buffer of this kernel");
   };
   return {

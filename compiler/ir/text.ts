@@ -4,7 +4,7 @@ import type { Attrs, Value, Weight } from "./graph.ts";
 import type { DType, TensorType } from "./type.ts";
 import { shapeText } from "./type.ts";
 
-const BARE = /^[\w./~+:-]+$/;
+const BARE = /^[\w./~+:@*-]+$/;
 
 /** A path or name, in quotes if it holds anything but letters, digits and the usual separators. */
 export const nameText = (name: string): string => (BARE.test(name) ? name : JSON.stringify(name));
@@ -105,7 +105,7 @@ export function lineReader(line: string, lineNumber: number): LineReader {
 export function readName(r: LineReader): string {
   const quoted = r.accept(/"(?:[^"\\]|\\.)*"/y);
   if (quoted !== undefined) return JSON.parse(quoted) as string;
-  return r.accept(/[\w./~+:-]+/y) ?? r.fail("a name");
+  return r.accept(/[\w./~+:@*-]+/y) ?? r.fail("a name");
 }
 
 export function readId(r: LineReader): number {

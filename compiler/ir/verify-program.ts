@@ -153,7 +153,9 @@ function verifyExpr(kernel: Kernel, e: Expr, points: readonly Point[], hasAcc: b
     seen.add(what);
     report(what);
   };
-  for (const point of points)
+  // the first bad point is enough to find the mistake
+  for (const point of points) {
+    if (seen.size > 0) return;
     evaluateAt(e, point, {
       index: (name) => once(`no axis ${name}`),
       acc: () => {
@@ -166,6 +168,7 @@ function verifyExpr(kernel: Kernel, e: Expr, points: readonly Point[], hasAcc: b
         else checkAt(at, use.value, point, "loads", once);
       },
     });
+  }
 }
 
 function verifyCoordinates(coordinates: readonly Expr[], value: Value, points: readonly Point[], verb: string, report: Report): void {

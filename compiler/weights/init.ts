@@ -22,28 +22,48 @@ function avalanche(x: number): number {
   return h ^ (h >>> 15);
 }
 
-/** The sfc32 generator: 128 bits of state, a few integer operations a draw. Two keys are independent streams. */
-export function bits(key: string, seed: number): Bits {
+/** State of an sfc32 generator, warmed up. Two keys are independent streams. */
+function generator(key: string, seed: number): Int32Array {
   const high = Math.floor(seed / 2 ** 32) | 0;
-  let a = textKey(key, seed | 0);
-  let b = textKey(key, avalanche(~seed ^ high));
-  let c = avalanche((seed | 0) ^ 0x9e3779b9);
-  let counter = 1;
-  const next = (): number => {
-    const t = (((a + b) | 0) + counter) | 0;
+  const state = new Int32Array([textKey(key, seed | 0), textKey(key, avalanche(~seed ^ high)), avalanche((seed | 0) ^ 0x9e3779b9), 1]);
+  fill(state, new Int32Array(12));
+  return state;
+}
+
+/** The next draws of sfc32: 128 bits of state, a few integer operations a draw. Locals only: captured variables would be boxed. */
+function fill(state: Int32Array, out: Int32Array): void {
+  let a = state[0]!;
+  let b = state[1]!;
+  let c = state[2]!;
+  let counter = state[3]!;
+  for (let i = 0; i < out.length; i++) {
+    const t = (a + b + counter) | 0;
     counter = (counter + 1) | 0;
     a = b ^ (b >>> 9);
     b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + t;
-    c |= 0;
-    return t;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
+    out[i] = t;
+  }
+  state.set([a, b, c, counter]);
+}
+
+const BLOCK = 4096;
+
+export function bits(key: string, seed: number): Bits {
+  const state = generator(key, seed);
+  const block = new Int32Array(BLOCK);
+  let at = BLOCK;
+  return () => {
+    if (at === BLOCK) {
+      fill(state, block);
+      at = 0;
+    }
+    return block[at++]!;
   };
-  for (let i = 0; i < 12; i++) next();
-  return next;
 }
 
 /** A number strictly inside (-1, 1), symmetric about 0, of 24 bits: exact in f32. */
-const signedUnit = (draw: number): number => ((draw >>> 8) + 0.5) * 2 ** -23 - 1;
+const signedUnit = (draw: number): number => ((draw >> 8) + 0.5) * 2 ** -23;
 
 /**
  * `count` values of a fresh tensor, rounded to f32; `path` is the tensor's name in weight files.
@@ -54,14 +74,22 @@ export function initialValues(init: Exclude<Init, { kind: "derived" }>, path: st
   switch (init.kind) {
     case "constant":
       return out.fill(init.value);
-    case "uniform": {
-      const next = bits(path, seed);
-      for (let i = 0; i < count; i++) out[i] = signedUnit(next()) * init.bound;
+    case "uniform":
+      fillUniform(out, generator(path, seed), init.bound);
       return out;
-    }
     case "normal":
       fillNormal(out, bits(path, seed), init.std);
       return out;
+  }
+}
+
+function fillUniform(out: Float32Array, state: Int32Array, bound: number): void {
+  const block = new Int32Array(Math.min(BLOCK, out.length));
+  const scale = bound * 2 ** -23;
+  for (let start = 0; start < out.length; start += block.length) {
+    fill(state, block);
+    const end = Math.min(out.length - start, block.length);
+    for (let i = 0; i < end; i++) out[start + i] = ((block[i]! >> 8) + 0.5) * scale;
   }
 }
 
