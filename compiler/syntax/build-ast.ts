@@ -55,7 +55,7 @@ export function buildParts(context: Context, token: IToken): PathPart[] {
   const { image } = token;
   if (isNameToken(token)) return [{ kind: "name", text: image, span }];
   if (!tokenMatcher(token, NumberToken)) return [{ kind: "string", text: decodeString(image), span }];
-  if (/[eE]/.test(image) || image.length > 12) context.diagnostics.report(messages.SE003.fraction({ text: image }), span);
+  if (/[eE]/.test(image) || /\d{16}/.test(image)) context.diagnostics.report(messages.SE003.fraction({ text: image }), span);
   const [whole = "", fraction] = image.split(".");
   const number = (digits: string, from: number): PathPart => ({
     kind: "number",

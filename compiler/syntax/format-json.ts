@@ -41,15 +41,15 @@ function value(expr: Expr): Json {
   return `=${formatExpr(expr)}`;
 }
 
-/** What must be a number or a truth value there: a string or list could only be an expression. */
-function operand(expr: Expr): Json {
+/** Where a number belongs anything else can only be an expression; where a condition belongs, anything but true and false. */
+function only(type: "number" | "boolean", expr: Expr): Json {
   const found = value(expr);
-  return typeof found === "number" || typeof found === "boolean" ? found : `=${formatExpr(expr)}`;
+  return typeof found === type ? found : `=${formatExpr(expr)}`;
 }
 
 function dim(expr: Expr): Json {
   if (expr.kind === "name" && /^[A-Z]/.test(expr.text)) return expr.text;
-  return operand(expr);
+  return only("number", expr);
 }
 
 function named(args: readonly Arg[]): Fields {
@@ -94,11 +94,11 @@ function statement(item: Statement): Json {
     case "output":
       return { output: item.name.text };
     case "check":
-      return { check: operand(item.condition), message: item.message.value };
+      return { check: only("boolean", item.condition), message: item.message.value };
     case "if": {
       const otherwise = item.else && item.else.statements.length > 0 ? { else: body(item.else) } : {};
       // biome-ignore lint/suspicious/noThenProperty: the key of the JSON form; nobody awaits it
-      return { if: operand(item.condition), then: body(item.then), ...otherwise };
+      return { if: only("boolean", item.condition), then: body(item.then), ...otherwise };
     }
     case "from":
       return { from: formatPath(item.path) };
@@ -111,7 +111,7 @@ function statement(item: Statement): Json {
 
 function layer({ label, what, times }: LayerStatement): Json {
   const as = label ? { as: label.text } : {};
-  const repeat = times ? { times: operand(times) } : {};
+  const repeat = times ? { times: only("number", times) } : {};
   if (what.kind === "call") return { ...as, ...call(what), ...repeat };
   if (what.kind === "group") return { ...as, group: body(what.body), ...repeat };
   const branches = what.branches.map((branch) => ({ name: branch.name.text, body: body(branch.body) }));
@@ -125,7 +125,7 @@ const PLACE = { before: "before", after: "after", start: "at_start_of", end: "at
 function clauses({ except, expect, init }: Clauses): Fields {
   return {
     ...list("except", except.map(formatSelector)),
-    ...(expect ? { expect: operand(expect) } : {}),
+    ...(expect ? { expect: only("number", expect) } : {}),
     ...(init ? { init: init.text } : {}),
   };
 }

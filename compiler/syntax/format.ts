@@ -55,7 +55,7 @@ export function formatText(file: SpecFile): string {
     ...inOrder.map((item) => ({ span: item.span, inner: item.kind === "use" ? [] : innerOfDefinition(item) })),
   ]);
   const attached = new Map(inOrder.map((item, i) => [item, placed.items[i + 1] ?? { before: [], behind: [] }]));
-  const lines = [...head, `se 1${behind(placed.items[0])}`];
+  const lines = [...head, ...(placed.items[0]?.before ?? []), `se 1${behind(placed.items[0])}`];
   for (const use of file.uses) {
     const at = attached.get(use);
     lines.push(...(at?.before ?? []), `use ${formatString(use.path.value)}${behind(at)}`);
@@ -224,11 +224,17 @@ function formatIf(writer: Writer, statement: IfStatement, depth: number): string
   if (inline !== undefined && fits(inline, depth)) return [inline];
   const [open = "", ...then] = broken(writer, statement.then, depth);
   const lines = [`if ${formatExpr(statement.condition)} ${open}`, ...then];
-  if (!statement.else) return lines;
-  const chained = elseIf(writer, statement.else);
-  const [first = "", ...rest] = chained ? formatIf({ ...writer }, chained, depth) : broken(writer, statement.else, depth);
-  // an inline `else if` would hide that the chain goes on
+  const otherwise = elseOf(writer, statement);
+  if (!otherwise) return lines;
+  const chained = elseIf(writer, otherwise);
+  const [first = "", ...rest] = chained ? formatIf(writer, chained, depth) : broken(writer, otherwise, depth);
   return [...lines.slice(0, -1), `${lines.at(-1)} else ${first}`, ...rest];
+}
+
+/** `else {}` says nothing. */
+function elseOf({ comments }: Writer, statement: IfStatement): Body | undefined {
+  const body = statement.else;
+  return body && body.statements.length === 0 && !hasComments(comments, body.span) ? undefined : body;
 }
 
 /** `else { if .. }` is written `else if ..`, unless a comment stands around the inner `if`. */
@@ -282,9 +288,10 @@ function inlineBody(writer: Writer, body: Body, levels: number): string | undefi
 function inlineStatement(writer: Writer, statement: Statement, levels = 1): string | undefined {
   if (statement.kind === "if") {
     const then = inlineBody(writer, statement.then, levels - 1);
-    const chained = statement.else && elseIf(writer, statement.else);
-    const otherwise = chained ? inlineStatement(writer, chained, levels) : statement.else && inlineBody(writer, statement.else, levels - 1);
-    if (then === undefined || (statement.else && otherwise === undefined)) return undefined;
+    const body = elseOf(writer, statement);
+    const chained = body && elseIf(writer, body);
+    const otherwise = chained ? inlineStatement(writer, chained, levels) : body && inlineBody(writer, body, levels - 1);
+    if (then === undefined || (body && otherwise === undefined)) return undefined;
     return `if ${formatExpr(statement.condition)} ${then}${otherwise === undefined ? "" : ` else ${otherwise}`}`;
   }
   if (statement.kind !== "layer") return formatStatement(writer, statement, 0)[0];

@@ -40,7 +40,8 @@ export function scan(fragment: Fragment, diagnostics: Diagnostics): Scan {
   for (const [i, error] of errors.entries()) {
     // the closing quote of 'relu' is the same mistake as the opening one
     const before = errors[i - 1];
-    const isPair = before && QUOTES.test(fragment.text[before.offset] ?? "") && QUOTES.test(fragment.text[error.offset] ?? "");
+    const isQuote = (e: ILexingError) => QUOTES.test(fragment.text[e.offset] ?? "");
+    const isPair = before && isQuote(before) && isQuote(error) && !fragment.text.slice(before.offset, error.offset).includes("\n");
     if (!isPair) reportStray(fragment, error, diagnostics);
   }
   tokens.forEach((token, index) => {
