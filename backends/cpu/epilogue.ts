@@ -65,7 +65,8 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
 
   const epilogue = settle(kernel.epilogue);
   const stored = printExpr(epilogue, names);
-  const squeeze = kernel.squeeze && printExpr(settle(kernel.squeeze.of), names);
+  // summed as the f32 values that are stored, pixel after pixel: the same bits as a pooling layer would give
+  const squeeze = kernel.squeeze && printExpr(settle(kernel.squeeze.of), names, false);
   const target = `${parameters[kernel.output]}[${
     where(
       kernel.output,
@@ -75,8 +76,8 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
   const pixel = [
     ...(squeeze === undefined
       ? [`${target} = ${stored};`]
-      : squeeze === stored
-        ? [`const value = ${stored};`, `${target} = value;`, "sum += value;"]
+      : squeeze === printExpr(epilogue, names, false)
+        ? [`const value = ${squeeze};`, `${target} = value;`, "sum += value;"]
         : [`${target} = ${stored};`, `sum += ${squeeze};`]),
   ];
   const lines = [
@@ -84,11 +85,11 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
     "  const row = rows[k];",
     "  const c = c0 + k;",
     ...[...perChannel].map(([name, load]) => `  const ${name} = ${load};`),
-    ...(squeeze === undefined ? [] : ["  let sum = 0;"]),
+    ...(squeeze === undefined ? [] : ["  let sum = totals[k];"]),
     ...(plan.run === 1
       ? pixel.map((line) => `  ${line}`)
       : [`  for (let x = 0; x < ${plan.run}; x++) {`, ...pixel.map((line) => `    ${line}`), "  }"]),
-    ...(squeeze === undefined ? [] : ["  totals[k] += sum;"]),
+    ...(squeeze === undefined ? [] : ["  totals[k] = sum;"]),
     "}",
   ];
   const text = `${printExpr(epilogue, plain).replaceAll("Math.", "")}.`;

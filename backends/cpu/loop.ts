@@ -54,7 +54,9 @@ export function emitLoop(kernel: LoopKernel, functions: Functions, isWeight: (va
     // outside of the map there is often a term that changes nothing: a test reads better than adding it
     const neutral = fn === "add" ? 0 : init;
     const skips = body.kind === "select" && body.no.kind === "const" && body.no.value === neutral;
-    const term = printExpr(skips ? body.yes : body, names, fn === "add");
+    const exact =
+      fn === "add" && isProductWithWeight(body, new Set(reduceAxes.map((a) => a.name)), (b) => isWeight(kernel.buffers[b]!.value));
+    const term = printExpr(skips ? body.yes : body, names, exact);
     const step = fn === "add" ? `acc += ${term};` : `acc = Math.max(acc, ${term});`;
     lines.push(...nest(over.axes, [skips ? `if (${printExpr(body.cond, names)}) ${step}` : step]));
     lines.push(`${place} = ${epilogue ? printExpr(epilogue, names) : "acc"};`);
@@ -71,6 +73,17 @@ export function emitLoop(kernel: LoopKernel, functions: Functions, isWeight: (va
     [],
     text.join("\n"),
     `${ops.replaceAll("_", ", ")}: ${sizes} results${reduceAxes.length ? ` from ${reduceAxes.map((a) => a.size).join("×")} terms each` : ""}.`,
+  );
+}
+
+/**
+ * Whether a sum's term is a product with a weight that the sum walks along: a contraction, whose products keep all digits.
+ * Any other term is a layer's value that was inlined here, and is rounded as if it had been stored.
+ */
+function isProductWithWeight(e: Expr, walked: ReadonlySet<string>, isWeight: (buffer: number) => boolean): boolean {
+  if (e.kind !== "binary" || e.fn !== "mul") return false;
+  return [e.a, e.b].some(
+    (f) => f.kind === "load" && isWeight(f.buffer) && f.at.some((c) => [...axesIn(c)].some((axis) => walked.has(axis))),
   );
 }
 

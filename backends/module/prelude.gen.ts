@@ -114,7 +114,7 @@ function digest(bytes) {
  * @param {string} net @param {URL} url @returns {Promise<Uint8Array>}
  */
 async function readBytes(net, url) {
-  // no import of node:fs: bundlers would trip over it, and pages have no such thing
+  // asked of the host, so that bundlers and pages never see node:fs
   const host = /** @type {any} */ (globalThis).process;
   if (url.protocol === "file:" && typeof host?.getBuiltinModule === "function") {
     const fs = host.getBuiltinModule("node:fs");

@@ -25,7 +25,8 @@ export function identifier(name: string, taken: Set<string>): string {
   if (!/^[A-Za-z_]/.test(base)) base = `_${base}`;
   // WGSL refuses `_` alone and names that start with two underscores
   base = base.replace(/^__+/, "_");
-  if (base === "_" || RESERVED.has(base)) base = `${base}_`;
+  if (base === "_") base = "unnamed";
+  if (RESERVED.has(base)) base = `${base}_`;
   let unique = base;
   for (let i = 2; taken.has(unique); i++) unique = `${base.replace(/_+$/, "")}_${i}`;
   taken.add(unique);

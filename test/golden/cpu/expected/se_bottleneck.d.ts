@@ -1,0 +1,24 @@
+// Written by sec. Do not edit.
+export interface LoadOptions {
+  /** Default: the file beside this module; fetched in browsers, read in Node, Deno and Bun. */
+  weights?: ArrayBuffer | Uint8Array | URL | string;
+}
+
+export interface Net {
+  /** Arrays are row-major in the shapes of `signature`. Inputs are copied; the returned arrays are the caller's. Calls are served in order. */
+  run(inputs: { image: Float32Array }): Promise<{ logits: Float32Array }>;
+  /** Frees everything; twice is harmless; `run` rejects afterwards. */
+  dispose(): void;
+}
+
+export declare const signature: {
+  readonly name: "se_bottleneck";
+  readonly inputs: readonly [
+    { readonly name: "image"; readonly dtype: "f32"; readonly shape: readonly [2, 12, 9, 5] },
+  ];
+  readonly outputs: readonly [
+    { readonly name: "logits"; readonly dtype: "f32"; readonly shape: readonly [2, 7] },
+  ];
+};
+
+export declare function load(options?: LoadOptions): Promise<Net>;
