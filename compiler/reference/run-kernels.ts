@@ -1,6 +1,7 @@
 /**
  * Runs kernels in f32, one rounding per operation: the oracle of lowerings and kernel passes, without any backend.
- * Slow and strict: a load or store outside its value is an error, selects are lazy, every element of an output must be written.
+ * Slow and strict: a load or store outside its value and a division of a negative index are errors; selects are lazy;
+ * an element that no kernel writes stays NaN.
  */
 import { invariant, must } from "../invariant.ts";
 import { typeOf } from "../ir/expr.ts";
@@ -72,6 +73,8 @@ function prepare(e: Expr, frame: Frame): Run {
     }
     case "binary": {
       const [a, b] = [prepare(e.a, frame), prepare(e.b, frame)];
+      // a false left side guards the right one, as in the targets
+      if (e.fn === "and") return () => (a() && b() ? 1 : 0);
       const fn = BINARY[e.fn];
       return typeOf(e) === "f32" ? () => frame.round(fn(a(), b())) : () => fn(a(), b());
     }
@@ -92,6 +95,12 @@ const UNARY: Readonly<Record<(Expr & { kind: "unary" })["fn"], (v: number) => nu
   not: (v) => (v ? 0 : 1),
 };
 
+/** Targets round a negative quotient differently, so kernels must never ask for one. */
+function natural(v: number): number {
+  invariant(v >= 0, `idiv or imod of the negative number ${v}`);
+  return v;
+}
+
 const BINARY: Readonly<Record<(Expr & { kind: "binary" })["fn"], (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
@@ -100,8 +109,8 @@ const BINARY: Readonly<Record<(Expr & { kind: "binary" })["fn"], (a: number, b: 
   min: Math.min,
   max: Math.max,
   pow: (a, b) => a ** b,
-  idiv: (a, b) => Math.floor(a / b),
-  imod: (a, b) => a - b * Math.floor(a / b),
+  idiv: (a, b) => Math.floor(natural(a) / b),
+  imod: (a, b) => natural(a) % b,
   lt: (a, b) => (a < b ? 1 : 0),
   le: (a, b) => (a <= b ? 1 : 0),
   eq: (a, b) => (a === b ? 1 : 0),

@@ -68,7 +68,13 @@ export function runReference(
   const values = inputValues(graph, inputs, options.batch);
   const tensorsOf = weightsOf(graph, weights);
   const last = lastReaders(graph);
-  const at = (v: Value): Tensor => must(values.get(v.id), `value ${v.name}`);
+  // a node may read a tensor as an input: imported constants and what fold-constants makes of them
+  const constants = new Map<number, Weight>(graph.weights.map((w) => [w.value.id, w]));
+  const constant = (v: Value): Tensor => ({
+    shape: v.type.shape as readonly number[],
+    data: weights.readExact(must(constants.get(v.id), `value ${v.name}`)),
+  });
+  const at = (v: Value): Tensor => values.get(v.id) ?? constant(v);
   for (const [i, node] of graph.nodes.entries()) {
     const output = opOf(node.op).reference(node.inputs.map(at), tensorsOf(node), node.attrs as never);
     invariant(output.data.length === elements(output.shape), `${node.path}: the reference of ${node.op} made a wrong shape`);
