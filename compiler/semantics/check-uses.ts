@@ -3,7 +3,7 @@ import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { reportAtNode } from "./infer-types.ts";
 import { isLibraryFile } from "./library.ts";
-import { hasBody, type InputItem, type Item, type LevelNode, type NetTree, pathOf, type TreeNode } from "./tree.ts";
+import { hasBody, type InputItem, type Item, type LevelNode, type NetTree, pathOf, type TreeNode, typeName } from "./tree.ts";
 import { evaluateTree } from "./tree-values.ts";
 
 interface Made {
@@ -47,7 +47,7 @@ function reportUnused(tree: NetTree, by: TreeNode | InputItem, diagnostics: Diag
     diagnostics.report(messages.SE107.input({ name: by.name }), by.origin.span);
     return;
   }
-  const name = pathOf(by) || by.part;
+  const name = by.label === undefined ? (typeName(by) ?? by.part) : pathOf(by);
   const next = following(by);
   const message =
     next?.kind === "from"

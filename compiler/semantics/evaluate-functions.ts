@@ -69,6 +69,7 @@ function ofList(name: "sum" | "len", args: readonly SpecValue[]): SpecValue | Fu
 }
 
 function wrongCount(name: string, least: number, most: number, given: number): Message {
-  const wants = least === most ? String(least) : most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`;
+  const range = least === most ? String(least) : most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`;
+  const wants = `${range} argument${least === 1 && most !== least && most !== Number.POSITIVE_INFINITY ? "s" : ""}`;
   return messages.SE110.fn({ name, wants, given });
 }

@@ -87,7 +87,16 @@ function defaultText(schema: Schema, name: string, others: readonly string[]): s
   return value.success ? valueText(value.data as SpecValue) : undefined;
 }
 
+/** Signatures are asked for at every call; an op's record never changes. */
+const signatures = new WeakMap<OpDef, Signature>();
+
 export function opSignature(name: string, op: OpDef): Signature {
+  const known = signatures.get(op) ?? makeSignature(name, op);
+  signatures.set(op, known);
+  return known;
+}
+
+function makeSignature(name: string, op: OpDef): Signature {
   const entries = Object.entries(shapeOf(op));
   const names = entries.map(([key]) => key);
   const params = entries.map(([key, schema]) => ({ name: key, required: !schema.safeParse(undefined).success }));

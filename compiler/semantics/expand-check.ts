@@ -11,13 +11,20 @@ export function expandCheck(cx: Context, statement: CheckStatement, flow: Flow):
   const env = envOf(cx, flow);
   if (evaluateCondition(statement.condition, "check", env) !== false) return;
   const { condition } = statement;
+  // what the condition refuses would only be refused again further down
+  const params = cx.scope.params as Map<string, SpecValue | undefined>;
+  const poison = (): void => {
+    for (const part of leaves(condition)) if (part.kind === "name" && params.has(part.text)) params.set(part.text, undefined);
+  };
   const compared = condition.kind === "binary" && condition.operator === "==" ? arrivingSide(condition.left, condition.right) : undefined;
   if (compared) {
     reportChannels(cx, statement, compared);
+    poison();
     return;
   }
   const notes = valuesIn(cx, condition, flow);
   report(cx, messages.SE204.check({ message: statement.message.value }), statement.span, { notes, help: checkHelp(cx, condition) });
+  poison();
 }
 
 /** The side that is compared with `in.c`. */

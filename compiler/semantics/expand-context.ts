@@ -125,13 +125,21 @@ const STRUCTURE: ReadonlySet<string> = new Set(
  */
 export function report(cx: Context, message: Message, place: Span, extra: Extra = {}): void {
   if (message.severity === "error") cx.tree.broken = true;
-  let outermost = cx.frame;
-  while (outermost?.outer) outermost = outermost.outer;
-  if (!cx.frame || !outermost || (STRUCTURE.has(message.code) && !cx.scope.home.library)) {
+  if (!cx.frame || (STRUCTURE.has(message.code) && !cx.scope.home.library)) {
     cx.diagnostics.report(message, place, extra);
     return;
   }
-  cx.diagnostics.report(message, outermost.at, { ...extra, notes: [...(extra.notes ?? []), ...frameNotes(cx.frame, place)] });
+  cx.diagnostics.report(message, shownAt(cx.frame, place), { ...extra, notes: [...(extra.notes ?? []), ...frameNotes(cx.frame, place)] });
+}
+
+/** Where an error inside calls is shown: the outermost call, or the argument that was handed down to the place. */
+export function shownAt(frame: Frame | undefined, place: Span): Span {
+  let at = place;
+  for (let f = frame; f; f = f.outer) {
+    const text = at.file.text.slice(at.start, at.end);
+    at = f.given.get(/^(?:\w+\s*=\s*)?(\w+)$/.exec(text)?.[1] ?? "")?.span ?? f.at;
+  }
+  return at;
 }
 
 /** Calls inside calls; far above what nets need, far below the stack. */

@@ -3,7 +3,6 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import { type Dim, shapeText, type TensorType } from "../ir/type.ts";
 import type { Expr, InputStatement } from "../syntax/ast.ts";
 import { evaluate, kindText } from "./evaluate.ts";
-import { sourceText } from "./expand-arguments.ts";
 import { type Context, envOf, type Flow, type Place, report } from "./expand-context.ts";
 import type { InputItem } from "./tree.ts";
 import { channelsNote } from "./whence.ts";
@@ -53,12 +52,12 @@ function declaredType(cx: Context, statement: InputStatement): TensorType | unde
     report(cx, messages.SE119.rank({ rank }), statement.span);
     return undefined;
   }
-  const shape = statement.dims.map((dim, axis) => dimOf(cx, dim, axis));
+  const shape = statement.dims.map((dim, axis) => dimOf(cx, dim, axis, statement.name.text));
   return shape.some((d) => d === undefined) ? undefined : { dtype: "f32", shape: shape as Dim[] };
 }
 
 /** A number, or a capitalised word that is no parameter: an open size, allowed for the batch only. */
-function dimOf(cx: Context, dim: Expr, axis: number): Dim | undefined {
+function dimOf(cx: Context, dim: Expr, axis: number, name: string): Dim | undefined {
   if (dim.kind === "name" && /^[A-Z]/.test(dim.text) && !cx.scope.params.has(dim.text)) {
     if (axis === 0) return dim.text;
     const fixed = `${dim.text.toLowerCase() === "c" ? "channels" : "size"} = 224`;
@@ -68,7 +67,7 @@ function dimOf(cx: Context, dim: Expr, axis: number): Dim | undefined {
   const value = evaluate(dim, envOf(cx, null));
   if (value === undefined) return undefined;
   if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
-  report(cx, messages.SE112.argument({ arg: sourceText(dim.span), wants: "a whole number of at least 1", got: kindText(value) }), dim.span);
+  report(cx, messages.SE112.argument({ arg: name, wants: "sizes that are whole numbers of at least 1", got: kindText(value) }), dim.span);
   return undefined;
 }
 

@@ -187,9 +187,12 @@ function netsInside(root: TreeNode): LevelNode[] {
   return nets;
 }
 
-/** "layer1.0": where a name is taken, for messages; the net itself by its name. */
-export function levelText(node: TreeNode): string {
+/** Where a name is taken: "`layer1.0`", "the net"; in a block "the block `unit`", the same for all its calls. */
+export function levelIn(cx: Context, node: TreeNode): string {
   const level = levelAround(node);
-  const path = pathOf(level);
-  return path === "" ? "the net" : `\`${path}\``;
+  if (!cx.frame) return pathOf(level) === "" ? "the net" : `\`${pathOf(level)}\``;
+  const owner = `the ${cx.frame.kind} \`${cx.frame.name}\``;
+  const parts: string[] = [];
+  for (let at: TreeNode | undefined = level; at && at !== cx.owner; at = at.parent) if (!isSilent(at)) parts.unshift(at.part);
+  return parts.length === 0 ? owner : `\`${parts.join(".")}\` of ${owner}`;
 }

@@ -1,4 +1,5 @@
 /** Built-in layers, `act(kind)` and `shared("path")`. */
+import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import { allOps, isOpName, opOf } from "../ops/index.ts";
@@ -56,10 +57,18 @@ export function expandBuiltin(cx: Context, call: Call, label: Name | undefined, 
     ...base(cx, place, call.span, call.name.span, flow),
   };
   const named = placeNode(cx, place, node, label, true);
-  node.out = layerType(node, flow ?? undefined, (message, span, extra) => report(cx, message, span, extra));
+  node.out = layerType(node, flow ?? undefined, (message, span, extra) => report(cx, namedByBlock(cx, node, message), span, extra));
   named.done = true;
   if (place.branch !== undefined && !label && hasTensors(node, node.in)) reportUnlabelled(cx, place, node, call);
   return node.out;
+}
+
+/** In the library it is the block that needs a feature map: users did not write its layers. */
+function namedByBlock(cx: Context, node: LayerNode, message: Message): Message {
+  let frame = cx.frame;
+  if (message.code !== "SE205" || !frame?.home.library) return message;
+  while (frame.outer?.home.library) frame = frame.outer;
+  return { ...message, title: message.title.replace(`\`${node.op}\``, `\`${frame.name}\``) };
 }
 
 const spansOf = (given: ReadonlyMap<string, Given>): Map<string, Span> => new Map([...given].map(([k, v]) => [k, v.argSpan]));

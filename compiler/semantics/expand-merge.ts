@@ -6,7 +6,7 @@ import type { Branch, Expr, Merge, Name } from "../syntax/ast.ts";
 import { evaluate, evaluateCondition } from "./evaluate.ts";
 import { checkAttributes, type Given, opSignature, sourceText } from "./expand-arguments.ts";
 import { type Context, countNodes, envOf, type Flow, namesOf, type Place, placeText, report } from "./expand-context.ts";
-import { levelText } from "./expand-jumps.ts";
+import { levelIn } from "./expand-jumps.ts";
 import { base, placeNode, poisonNode } from "./expand-nodes.ts";
 import { mergeType } from "./infer-types.ts";
 import type { BranchNode, InlineNode, MergeNode } from "./tree.ts";
@@ -73,7 +73,7 @@ function claimBranchName(cx: Context, { names }: Place, name: Name): void {
   const label = names.labels.get(name.text);
   if (label) {
     const at = `the label is in ${placeText(label.span, name.span)}`;
-    report(cx, messages.SE106.branch({ name: name.text, level: levelText(names.node) }), name.span, { notes: [at] });
+    report(cx, messages.SE106.branch({ name: name.text, level: levelIn(cx, names.node) }), name.span, { notes: [at] });
   }
   names.branches.set(name.text, name.span);
 }

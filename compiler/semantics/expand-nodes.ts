@@ -3,7 +3,7 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import type { Span } from "../source.ts";
 import type { Name } from "../syntax/ast.ts";
 import { type Context, type Flow, type Named, type Place, placeText, report } from "./expand-context.ts";
-import { levelText } from "./expand-jumps.ts";
+import { levelIn } from "./expand-jumps.ts";
 import type { LayerNode, TreeNode } from "./tree.ts";
 
 /** The fields every node has; `part` and `label` are set by `place`. */
@@ -53,11 +53,11 @@ function addLabel(cx: Context, { names }: Place, label: Name, named: Named): voi
   }
   const branch = names.branches.get(label.text);
   if (branch) {
-    report(cx, messages.SE106.branch({ name: label.text, level: levelText(names.node) }), label.span, {
+    report(cx, messages.SE106.branch({ name: label.text, level: levelIn(cx, names.node) }), label.span, {
       notes: [`the branch is in ${placeText(branch, label.span)}`],
     });
   } else if (names.numbers.has(label.text)) {
-    report(cx, messages.SE106.taken({ name: label.text, level: levelText(names.node) }), label.span, {
+    report(cx, messages.SE106.taken({ name: label.text, level: levelIn(cx, names.node) }), label.span, {
       notes: [`an unlabelled layer before it has the number ${label.text}`],
     });
   }
@@ -65,7 +65,7 @@ function addLabel(cx: Context, { names }: Place, label: Name, named: Named): voi
 }
 
 function reportTaken(cx: Context, { names }: Pick<Place, "names">, name: string, span: Span, other: Span): void {
-  report(cx, messages.SE106.taken({ name, level: levelText(names.node) }), span, {
+  report(cx, messages.SE106.taken({ name, level: levelIn(cx, names.node) }), span, {
     notes: [`the other one is in ${placeText(other, span)}`],
   });
 }

@@ -11,7 +11,7 @@ import { isProblem } from "../ops/op.ts";
 import { lineText, position, type Span } from "../source.ts";
 import type { LayerNode, MergeNode, NetTree, TreeNode } from "./tree.ts";
 import { evaluateTree, type Use } from "./tree-values.ts";
-import { channelsNote, mergeHelp, mergeNotes, rankNote } from "./whence.ts";
+import { channelsNote, mergeHelp, mergeNotes, rankNote, sizeNote } from "./whence.ts";
 
 export type Report = (message: Message, place: Span, extra?: Extra) => void;
 
@@ -30,9 +30,21 @@ export function layerType(node: LayerNode, input: TensorType | undefined, report
   if (!isProblem(result)) return result;
   const { problem, arg } = result;
   const place = (arg === undefined ? undefined : node.argSpans.get(arg)) ?? node.nameSpan;
-  const note = problem.code === "SE205" ? rankNote(node, node.nameSpan) : channelsNote(node, input, node.nameSpan);
+  const note = whence(node, input, problem.code);
   report(problem, place, { ...(note === undefined ? {} : { notes: [note] }) });
   return undefined;
+}
+
+/** Ops whose SE206 is about the size of the map. */
+const SIZED: ReadonlySet<string> = new Set(["conv", "deconv", "maxpool", "avgpool", "maxpool_to", "avgpool_to", "pad", "pixelunshuffle"]);
+
+/** The other half of a conflict: where the channels, the rank or the size come from. */
+function whence(node: LayerNode, input: TensorType, code: string): string | undefined {
+  const beside = node.origin.via.at(-1) ?? node.nameSpan;
+  if (code === "SE205") return rankNote(node, beside);
+  if (code === "SE203") return node.args.over === "hw" ? undefined : channelsNote(node, input, beside);
+  if (node.op === "slice") return node.args.axis === "c" ? channelsNote(node, input, beside) : sizeNote(node, input, beside);
+  return SIZED.has(node.op) ? sizeNote(node, input, beside) : undefined;
 }
 
 /** The type of a merge of branches with these types. */

@@ -45,7 +45,7 @@ function resolveDefinition(def: Def, home: FileScope, diagnostics: Diagnostics):
     collectInputs(def.form.body, inputs);
     body(cx, def.form.body);
   } else {
-    if (def.form.kind === "derived") base(cx, def.form.base);
+    if (def.form.kind === "derived") base(cx, def.form.base, def.name.text);
     for (const edit of def.form.edits) resolveEdit(cx, edit);
   }
   for (const param of def.params) {
@@ -145,7 +145,7 @@ function reportUnknownCall(cx: Resolving, call: Call): void {
   cx.diagnostics.report(messages.SE104.call({ name }), span, near === undefined ? {} : { help: `${why}did you mean \`${near}\`?` });
 }
 
-function base(cx: Resolving, call: Call): void {
+function base(cx: Resolving, call: Call, own: string): void {
   args(cx, call.args);
   const { text: name, span } = call.name;
   const found = cx.home.definitions.get(name)?.def;
@@ -154,7 +154,7 @@ function base(cx: Resolving, call: Call): void {
     cx.diagnostics.report(messages.SE102.block({ name }), span, { notes: [`it is defined in ${placeText(found.name.span, span)}`] });
     return;
   }
-  const nets = [...cx.home.definitions].filter(([, d]) => d.def.kind === "net").map(([n]) => n);
+  const nets = [...cx.home.definitions].filter(([n, d]) => d.def.kind === "net" && n !== own).map(([n]) => n);
   const near = nearest(name, nets);
   const help =
     near !== undefined
@@ -258,7 +258,8 @@ function reportCycle(cycle: readonly Def[], diagnostics: Diagnostics): void {
   const name = first.name.text;
   const names = [...cycle, first].map((d) => `\`${d.name.text}\``);
   const shown = names.length > 8 ? [...names.slice(0, 4), "...", ...names.slice(-3)] : names;
-  const note = cycle.length === 1 ? `\`${name}\` calls itself` : `${shown.join(" calls ")}`;
+  const verb = first.kind === "block" ? "calls" : "needs";
+  const note = cycle.length === 1 ? `\`${name}\` ${verb} itself` : shown.join(` ${verb} `);
   const message = first.kind === "block" ? messages.SE114.block({ name, cycle: note }) : messages.SE114.net({ name, cycle: note });
   diagnostics.report(message, calleeSpan(last, name) ?? first.name.span);
 }
