@@ -8,20 +8,21 @@ import { tensorValues } from "./values.ts";
 /** SE408 for a negative `running_var`, SE491 for what is not finite. Reads the whole file once. */
 export function checkValues(plan: WeightPlan, file: TensorFile): Diagnostic[] {
   const out: Diagnostic[] = [];
-  const notFinite: string[] = [];
-  let count = 0;
+  const notFinite: { readonly path: string; readonly count: number; readonly of: number }[] = [];
   for (const [path, source] of plan.sources) {
     if (source.kind !== "file") continue;
     const values = tensorValues(file, source.tensor);
     const bad = values.reduce((n, v) => (Number.isFinite(v) ? n : n + 1), 0);
-    if (bad > 0) notFinite.push(`\`${path}\`: ${bad} of ${values.length}`);
-    count += bad;
+    if (bad > 0) notFinite.push({ path, count: bad, of: values.length });
     const channel = /(^|\.)running_var$/.test(path) ? values.findIndex((v) => v < 0) : -1;
-    if (channel >= 0) out.push(diagnostic(messages.SE408.variance({ path, channel, value: values[channel]! })));
+    if (channel >= 0) out.push(diagnostic(messages.SE408.variance({ path, channel, value: Number(values[channel]!.toPrecision(4)) })));
   }
-  if (notFinite.length > 0) {
-    const notes = notFinite.length > 10 ? [...notFinite.slice(0, 10), `... and ${notFinite.length - 10} more`] : notFinite;
-    out.push(diagnostic(messages.SE491.values({ count, tensors: notFinite.length }), undefined, { notes }));
+  const [first] = notFinite;
+  if (first && notFinite.length === 1) out.push(diagnostic(messages.SE491.one({ path: first.path, count: first.count, total: first.of })));
+  else if (first) {
+    const notes = notFinite.slice(0, 10).map((t) => `\`${t.path}\`: ${t.count} of ${t.of}`);
+    if (notFinite.length > 10) notes.push(`... and ${notFinite.length - 10} more`);
+    out.push(diagnostic(messages.SE491.many({ tensors: notFinite.length }), undefined, { notes }));
   }
   return out;
 }

@@ -173,17 +173,26 @@ export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptio
   };
 }
 
+const layerOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || path;
+
+/** The flags that start these tensors anew, when they are few layers. */
+function freshHelp(paths: readonly string[], what: string): string | undefined {
+  const flags = [...new Set(paths.map((p) => `--fresh ${layerOf(p)}`))];
+  return flags.length <= 3 ? `\`${flags.join(" ")}\` starts ${what} anew` : undefined;
+}
+
 function misshapenProblem(list: readonly Misshapen[], net: string, file: string): Diagnostic {
   const [first] = list;
-  const layer = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || path;
-  const freshHelp = [...new Set(list.map((m) => `--fresh ${layer(m.name)}`))];
   if (first && list.length === 1)
     return diagnostic(
-      messages.SE402.one({ path: first.name, want: shapeText(first.want), have: shapeText(first.have), layer: layer(first.name) }),
+      messages.SE402.one({ path: first.name, want: shapeText(first.want), have: shapeText(first.have), layer: layerOf(first.name) }),
     );
   return diagnostic(messages.SE402.many({ count: list.length, net, file }), undefined, {
     notes: list.map((m) => `\`${m.name}\` wants ${shapeText(m.want)}, the file has ${shapeText(m.have)}`),
-    help: freshHelp.length <= 3 ? `\`${freshHelp.join(" ")}\` starts what differs anew` : undefined,
+    help: freshHelp(
+      list.map((m) => m.name),
+      "what differs",
+    ),
   });
 }
 
@@ -210,7 +219,8 @@ function missingProblem(
   });
   if (missing.length > 3) examples.push(`... and ${missing.length - 3} more`);
   const flags = renames.map((r) => `--rename ${ruleText(r.rule)}`).join(" ");
-  if (renames.reduce((n, r) => n + r.tensors, 0) === missing.length)
+  const explained = renames.reduce((n, r) => n + r.tensors, 0);
+  if (explained === missing.length)
     return diagnostic(
       messages.SE401.renamed({
         net,
@@ -225,7 +235,13 @@ function missingProblem(
       { notes: examples },
     );
   return diagnostic(messages.SE401.missing({ net, file, total, missing: missing.length }), undefined, {
-    notes: [...(renames.length ? [`some would fit with \`${flags}\``] : []), ...examples],
+    notes: examples,
+    help: renames.length
+      ? `\`${flags}\` makes ${explained} of them fit`
+      : freshHelp(
+          missing.map((w) => w.path),
+          "what is missing",
+        ),
   });
 }
 

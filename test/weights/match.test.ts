@@ -227,6 +227,6 @@ test("values: a negative variance is an error, NaN a warning", () => {
   const match = matchWeights(toy, file);
   expect(checkValues(match.plan!, file).map((d) => `${d.severity} ${d.code} ${d.title}`)).toEqual([
     "error SE408 `bn.running_var` is negative at channel 1: -0.5",
-    "warning SE491 2 values of 2 tensors are NaN or infinite",
+    "warning SE491 2 tensors hold values that are NaN or infinite",
   ]);
 });
