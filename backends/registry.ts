@@ -6,6 +6,8 @@ import { nearest } from "../compiler/diagnostics/suggest.ts";
 import type { Span } from "../compiler/source.ts";
 import { API_VERSION, type Backend } from "./backend.ts";
 import { cpu } from "./cpu/index.ts";
+import { tfjs } from "./tfjs/index.ts";
+import { webgpu } from "./webgpu/index.ts";
 
 export type { Backend };
 
@@ -17,7 +19,7 @@ export interface Reporter {
 /** The default export of a package of the user's project; undefined when it is not installed. Loading may run the package's code. */
 export type LoadPackage = (name: string) => Promise<unknown>;
 
-const builtIn: readonly Backend[] = [cpu] as unknown as readonly Backend[];
+const builtIn: readonly Backend[] = [cpu, tfjs, webgpu] as unknown as readonly Backend[];
 
 /** In alphabetical order of their names. */
 export const builtInBackends = (): readonly Backend[] => builtIn;
@@ -123,7 +125,10 @@ function typedValue(schema: z.ZodObject, key: string, value: unknown): unknown {
   const field = schema.shape[key] as z.ZodType | undefined;
   if (field === undefined || typeof value !== "string" || field.safeParse(value).success) return value;
   const candidate = value === "true" ? true : value === "false" ? false : value.trim() === "" ? Number.NaN : Number(value);
-  return field.safeParse(candidate).success ? candidate : value;
+  const outcome = field.safeParse(candidate);
+  // a number out of range is still what was meant
+  const meant = outcome.success || outcome.error.issues.every((issue) => issue.code !== "invalid_type" && issue.code !== "invalid_value");
+  return meant ? candidate : value;
 }
 
 /** What zod wanted, in plain words. */
