@@ -96,9 +96,9 @@ export class GrammarBase extends EmbeddedActionsParser {
     return this.LA(0).tokenType === EOF || first.tokenType === EOF ? this.here() : union(this.at(first), this.at(this.LA(0)));
   }
 
-  /** For words whose object would otherwise be looked for in the next statement. */
-  protected sameLine(expected: string): void {
-    if (this.isNewLine() && !this.atEnd()) this.refuse(messages.SE003.expected({ expected, found: this.found() }));
+  /** For words whose object would otherwise be taken from the labelled layer on the next line. */
+  protected beforeLabel(expected: string): void {
+    if (this.isNewLine() && this.is(Colon, 2)) this.refuse(messages.SE003.expected({ expected, found: this.found() }));
   }
 
   /** What stands next, for "found ...". */

@@ -107,7 +107,7 @@ export class BodyGrammar extends ExpressionGrammar {
 
   readonly outputStatement = this.RULE("outputStatement", (): Statement => {
     const first = this.CONSUME(t.word("output"));
-    this.ACTION(() => this.sameLine("the name of the output"));
+    this.ACTION(() => this.beforeLabel("the name of the output"));
     const name = this.CONSUME(t.Name, { ERR_MSG: "the name of the output" });
     return this.ACTION(() => ({ kind: "output", name: buildName(this.context, name), span: this.from(first) }));
   });
@@ -147,7 +147,7 @@ export class BodyGrammar extends ExpressionGrammar {
 
   readonly fromStatement = this.RULE("fromStatement", (): Statement => {
     const first = this.CONSUME(t.word("from"));
-    this.ACTION(() => this.sameLine("what to start from: a label, an input or `in`"));
+    this.ACTION(() => this.beforeLabel("what to start from: a label, an input or `in`"));
     const path = this.SUBRULE(this.path);
     return this.ACTION(() => ({ kind: "from", path, span: this.from(first) }));
   });
