@@ -1,4 +1,7 @@
-/** One arena of memory: values with live ranges get offsets so that no two that are alive together overlap. */
+/**
+ * Sets of arenas under construction: values with live ranges get an arena and an offset so that no two that are alive together overlap.
+ * Immutable, so that a search can keep several plans; an arena is shared until it changes.
+ */
 import type { LiveValue } from "./liveness.ts";
 
 export interface Placed {
@@ -7,51 +10,47 @@ export interface Placed {
 }
 
 export interface Arena {
-  /** Where the value fits best and how many bytes the arena grows by. */
-  fit(item: LiveValue): { readonly offset: number; readonly growth: number };
-  place(item: LiveValue, offset: number): void;
-  readonly bytes: () => number;
   readonly placed: readonly Placed[];
+  readonly bytes: number;
 }
+
+export interface Fit {
+  readonly offset: number;
+  /** Bytes the arena grows by. */
+  readonly growth: number;
+}
+
+export const EMPTY_ARENA: Arena = { placed: [], bytes: 0 };
 
 export const alignUp = (n: number, alignment: number): number => Math.ceil(n / alignment) * alignment;
 
-/** Offsets are multiples of `alignment` (bytes). */
-export function makeArena(alignment: number): Arena {
-  const placed: Placed[] = [];
-  const aliveAt = new Map<number, Placed[]>();
-  let bytes = 0;
-  const overlapping = ({ live: [first, last] }: LiveValue): Placed[] => {
-    const found = new Set<Placed>();
-    for (let at = first; at <= last; at++) for (const p of aliveAt.get(at) ?? []) found.add(p);
-    return [...found].sort((a, b) => a.offset - b.offset);
+const together = (a: LiveValue, b: LiveValue): boolean => a.live[0] <= b.live[1] && b.live[0] <= a.live[1];
+
+/**
+ * Where the item may go: the lowest gap that holds it, the tightest one, and the top of the arena; or on top of what is alive with it.
+ * Offsets are multiples of `alignment` bytes; the same offset is given once.
+ */
+export function fitsInto(arena: Arena, item: LiveValue, alignment: number, neighbours: readonly Placed[] = arena.placed): Fit[] {
+  const need = alignUp(item.bytes, alignment);
+  const overlapping = neighbours.filter((p) => together(p.item, item)).sort((a, b) => a.offset - b.offset);
+  const gaps: { readonly offset: number; readonly slack: number }[] = [];
+  let free = 0;
+  const gap = (end: number): void => {
+    if (end - free >= need) gaps.push({ offset: free, slack: end - free - need });
   };
-  return {
-    placed,
-    bytes: () => bytes,
-    fit(item) {
-      const need = alignUp(item.bytes, alignment);
-      let best = { offset: -1, slack: Number.POSITIVE_INFINITY };
-      let free = 0;
-      for (const p of overlapping(item)) {
-        const slack = p.offset - free - need;
-        if (slack >= 0 && slack < best.slack) best = { offset: free, slack };
-        free = Math.max(free, alignUp(p.offset + p.item.bytes, alignment));
-      }
-      // the space above the last neighbour counts as a gap up to the arena's present end
-      const slack = bytes - free - need;
-      if (best.offset < 0 || (slack >= 0 && slack < best.slack)) best = { offset: free, slack };
-      return { offset: best.offset, growth: Math.max(0, best.offset + need - bytes) };
-    },
-    place(item, offset) {
-      const p = { item, offset };
-      placed.push(p);
-      bytes = Math.max(bytes, offset + alignUp(item.bytes, alignment));
-      for (let at = item.live[0]; at <= item.live[1]; at++) {
-        const list = aliveAt.get(at);
-        if (list) list.push(p);
-        else aliveAt.set(at, [p]);
-      }
-    },
-  };
+  for (const p of overlapping) {
+    gap(p.offset);
+    free = Math.max(free, alignUp(p.offset + p.item.bytes, alignment));
+  }
+  gap(arena.bytes);
+  const [first] = gaps;
+  if (!first) return [{ offset: free, growth: Math.max(0, free + need - arena.bytes) }];
+  const tightest = gaps.reduce((a, b) => (b.slack < a.slack ? b : a));
+  const last = gaps[gaps.length - 1] ?? first;
+  const offsets = new Set([tightest.offset, first.offset, last.offset + last.slack]);
+  return [...offsets].map((offset) => ({ offset, growth: 0 }));
+}
+
+export function placeAt(arena: Arena, item: LiveValue, { offset, growth }: Fit): Arena {
+  return { placed: [...arena.placed, { item, offset }], bytes: arena.bytes + growth };
 }

@@ -15,6 +15,8 @@ interface Placement {
   readonly name: string;
   /** Kernels beyond those of the same net without its gates. */
   readonly extra: number;
+  /** The same under an activation that does not commute with a factor: the scale takes a pass. */
+  readonly extraHswish?: number;
   /** `gate` scales the value where the placement has its SE block, or returns it as it is. */
   readonly build: (net: NetBuilder, x: Value, act: string, gate: (v: Value) => Value) => Value;
 }
@@ -25,7 +27,7 @@ const activate = (net: NetBuilder, act: string, x: Value): Value => (act === "no
 const channels = (v: Value): number => v.type.shape[1] as number;
 
 /** A block's input is the output of a convolution with an activation, as in a net. */
-const before = (net: NetBuilder, x: Value, act: string): Value => activate(net, act, conv(net, x, channels(x), 3));
+const before = (net: NetBuilder, x: Value, act: string): Value => activate(net, act, conv(net, x, channels(x), 1));
 const after = (net: NetBuilder, x: Value): Value => conv(net, x, 8, 1);
 
 const placements: readonly Placement[] = [
@@ -56,9 +58,10 @@ const placements: readonly Placement[] = [
   {
     name: "SE_3x3, before the activation",
     extra: 1,
+    extraHswish: 2,
     build: (net, x, act, gate) => {
       const y = conv(net, activate(net, act, conv(net, x, 4, 1)), channels(x), 3);
-      return net.op("add", [conv(net, activate(net, act === "hswish" ? "none" : act, gate(y)), channels(x), 1), x]);
+      return net.op("add", [conv(net, activate(net, act, gate(y)), channels(x), 1), x]);
     },
   },
   {
@@ -105,14 +108,17 @@ describe.each(placements)("$name", (placement) => {
   for (const act of ["relu", "hswish", "none"])
     for (const batch of [1, 3])
       test(`${act}, batch ${batch}`, () => {
+        const extra = (act === "hswish" && placement.extraHswish) || placement.extra;
         for (const shape of shapes) {
+          // maps of 72 channels only once: they take most of the time and differ from 20 in nothing but size
+          if (shape.c === 72 && shape.h > 1 && (act !== "relu" || batch > 1)) continue;
           const options = { hidden: Math.max(2, shape.c / 4) };
           const graph = graphOf(placement, act, shape, options);
           const plain = optimize(graphOf(placement, act, shape), gpu, batch).program.kernels.length;
           const exact = run(optimize(graph, gpu, batch, 0).program);
-          for (const capabilities of [gpu, cpu]) {
+          for (const capabilities of shape.c === 12 ? [gpu, cpu] : [gpu]) {
             const { program, remarks } = optimize(graph, capabilities, batch);
-            expect(program.kernels.length - plain, JSON.stringify({ shape, remarks })).toBe(placement.extra);
+            expect(program.kernels.length - plain, JSON.stringify({ shape, remarks })).toBe(extra);
             const fused = run(program);
             for (const [name, values] of exact) expect(relativeError(values, fused.get(name) as Float64Array)).toBeLessThan(1e-12);
           }

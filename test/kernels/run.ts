@@ -27,7 +27,10 @@ export function weightValues(w: Weight, overrides: ReadonlyMap<string, Float64Ar
     const sources = w.init.from.map((s) => ({ shape: s.value.type.shape as readonly number[], data: weightValues(s, overrides).slice() }));
     return recipeOf(w.init.recipe).run(sources, w.init.attrs, shape);
   }
-  const fanIn = Math.max(1, shape.slice(1).reduce<number>((n, d) => n * d, 1));
+  const fanIn = Math.max(
+    1,
+    shape.slice(1).reduce<number>((n, d) => n * d, 1),
+  );
   return numbers(hash(w.path), numel(shape)).map((v) => Math.fround(v / Math.sqrt(fanIn)));
 }
 
@@ -40,7 +43,11 @@ export interface RunSpec {
 /** Outputs by name on inputs seeded by name. */
 export function run(program: Program, { mode = "f64", weights }: RunSpec = {}): Map<string, Float64Array> {
   const given = new Map<number, Float64Array>();
-  for (const { name, value } of program.inputs) given.set(value.id, numbers(hash(name), numel(value.type.shape)).map((v) => v * 2));
+  for (const { name, value } of program.inputs)
+    given.set(
+      value.id,
+      numbers(hash(name), numel(value.type.shape)).map((v) => v * 2),
+    );
   for (const w of program.weights) given.set(w.value.id, weightValues(w, weights));
   const memory = mode === "f64" ? runFast(program.kernels, given) : interpret(program, given, mode === "f32" ? "f32" : "f64");
   return new Map(program.outputs.map(({ name, value }) => [name, Float64Array.from(must(memory.get(value.id), name))]));
