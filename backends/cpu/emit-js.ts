@@ -8,7 +8,7 @@ import type { WeightReader } from "../../compiler/weights/source.ts";
 import type { Emitted } from "../backend.ts";
 import { declarations, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
-import { commentText, identifier, indent, propertyKey, stringLiteral } from "../module/text.ts";
+import { commentText, fileName, identifier, indent, propertyKey, stringLiteral } from "../module/text.ts";
 import { f32Section, packWeights } from "../module/weights-file.ts";
 import { emitContraction } from "./contract.ts";
 import { emitExcite } from "./excite.ts";
@@ -137,9 +137,6 @@ ${functions.shared.has("pad") ? `${scratchFunctions}\n` : ""}${prelude}`;
 }
 
 const inputText = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? `inputs.${name}` : `inputs[${stringLiteral(name)}]`);
-
-/** The net's name as a file name; names of the language already are. */
-const fileName = (net: string): string => identifier(net, new Set());
 
 function layers(
   declared: readonly string[],

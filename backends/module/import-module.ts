@@ -1,6 +1,7 @@
 /** Imports an emitted module in this process. Nothing is written: its text becomes a data: URL, its weights are passed as bytes. */
 import { must } from "../../compiler/invariant.ts";
 import type { Artifact, Tensors } from "../backend.ts";
+import { fileName } from "./text.ts";
 
 export interface LoadedNet {
   run(inputs: Tensors): Promise<Tensors>;
@@ -25,6 +26,6 @@ export async function importModule(files: readonly Artifact[], net: string): Pro
       files.find((f) => f.path === path),
       path,
     );
-  const { load } = await importText<Pick<EmittedModule, "load">>(file(`${net}.js`).contents as string);
-  return { load, weights: file(`${net}.weights`).contents as Uint8Array };
+  const { load } = await importText<Pick<EmittedModule, "load">>(file(`${fileName(net)}.js`).contents as string);
+  return { load, weights: file(`${fileName(net)}.weights`).contents as Uint8Array };
 }

@@ -33,6 +33,11 @@ export function identifier(name: string, taken: Set<string>): string {
   return unique;
 }
 
+/** A net's name as the name of its files: names of the language are left as they are. */
+export function fileName(net: string): string {
+  return net.replace(/[^A-Za-z0-9_-]+/g, "_") || "net";
+}
+
 /** A JavaScript string literal; safe inside a script element and in old parsers too. */
 export function stringLiteral(text: string): string {
   return JSON.stringify(text)

@@ -11,7 +11,12 @@ import { emitTarget } from "../../backends/emit.ts";
 import { referenceNets, type TestNet } from "../../backends/testing-nets.ts";
 import { graphInputs, sampleWeights } from "../../backends/testing-samples.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { graphBuilder } from "../../compiler/ir/build.ts";
+import type { Value } from "../../compiler/ir/graph.ts";
+import { f32 } from "../../compiler/ir/type.ts";
+import { applyOp } from "../../compiler/ops/apply.ts";
 import type { OptimizeLevel } from "../../compiler/passes/pass.ts";
+import { sourceFile, span } from "../../compiler/source.ts";
 import { recipeOf } from "../../compiler/weights/recipes.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
 
@@ -164,6 +169,29 @@ describe("text", () => {
       await expect(types).toMatchFileSnapshot(`../golden/cpu/expected/${net.graph.name}.d.ts`);
     }
   });
+});
+
+test("hostile names stay names", async () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it must not be run as one
+  const evil = ["*/ throw 1 /*", "`${process.exit(1)}`", "a\nb\u2028c", '"; throw 2; //', "__proto__", "</script>", "rows", "f32"];
+  const origin = { span: span(sourceFile("/etc/evil\n*/`.se", "se 1\n"), 0, 4), via: [] };
+  const builder = graphBuilder("class");
+  const [first, ...others] = evil.map((name) => builder.input(name, f32(1, 4)));
+  let value = first as Value;
+  for (const [i, other] of others.entries()) {
+    value = applyOp(builder, "add", [value, other], {}, { path: evil[i] as string, origin }) as Value;
+    value = applyOp(builder, "linear", [value], { out: 4 }, { path: `${evil[i]}.fc`, origin }) as Value;
+    builder.output(evil[i] as string, value);
+  }
+  const net: TestNet = { graph: builder.finish(), batch: 1 };
+  const artifacts = files(net);
+  expect(artifacts.map((f) => f.path)).toEqual(["class.js", "class.d.ts", "class.weights"]);
+  expect(artifacts[0]?.contents).not.toMatch(/<\/script|\/etc\//);
+  const runner = await cpu.runner?.(artifacts, "class");
+  if (!runner || "unavailable" in runner) throw new Error("no runner");
+  const outputs = await runner.run(graphInputs(net.graph, 1, "evil"));
+  expect(Object.keys(outputs)).toEqual(evil.slice(0, -1));
+  for (const values of Object.values(outputs)) expect([...values].every(Number.isFinite)).toBe(true);
 });
 
 describe("bits", () => {
