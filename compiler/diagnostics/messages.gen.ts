@@ -288,6 +288,7 @@ export const messages = {
   SE312: {
     removed: (p: { selector: P; place: P; count: P }): Message => ({ code: "SE312", severity: "error", title: `\`remove ${p.selector}\` matches ${p.place} and ${p.count} inside it`, notes: [], help: `\`remove ${p.place}\` if all of it is meant, else a selector that stops earlier` }),
     replaced: (p: { selector: P; place: P; count: P }): Message => ({ code: "SE312", severity: "error", title: `\`replace ${p.selector}\` matches ${p.place} and ${p.count} inside it`, notes: [], help: "a selector that matches only one level" }),
+    set: (p: { selector: P; place: P; count: P }): Message => ({ code: "SE312", severity: "error", title: `\`set ${p.selector}\` matches ${p.place} and ${p.count} inside it`, notes: [], help: `expanding ${p.place} anew would undo what is set inside; write two edits, the outer one first` }),
   },
   SE401: {
     missing: (p: { missing: P; net: P; total: P; file: P }): Message => ({ code: "SE401", severity: "error", title: `${p.missing} of ${p.net}'s ${p.total} tensors are not in ${p.file}`, notes: [], help: "`--partial` starts what is missing anew" }),

@@ -2,7 +2,8 @@
 import type { Diagnostics, Extra, Message } from "../diagnostics/diagnostic.ts";
 import type { TensorType } from "../ir/type.ts";
 import { position, type Span } from "../source.ts";
-import type { Edit, Selector } from "../syntax/ast.ts";
+import type { Edit } from "../syntax/ast.ts";
+import { formatSelector } from "../syntax/format-parts.ts";
 import type { Env } from "./evaluate.ts";
 import type { Scope } from "./scope.ts";
 import { type Item, levelAround, type NetTree, pathOf, type TreeNode } from "./tree.ts";
@@ -47,10 +48,8 @@ export function placeText(place: "before" | "after" | "start" | "end"): string {
   return place === "start" || place === "end" ? `at ${place} of` : place;
 }
 
-/** The selector as the user wrote it, runs of white space as one blank. */
-export function selectorText(selector: Selector): string {
-  return selector.span.file.text.slice(selector.span.start, selector.span.end).replace(/\s+/g, " ");
-}
+/** The selector in canonical text: JSON strings and odd spacing read alike. */
+export const selectorText = formatSelector;
 
 export const lineOf = (span: Span): number => position(span.file, span.start).line;
 

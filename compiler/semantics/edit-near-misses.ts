@@ -2,6 +2,7 @@
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { Edit, Segment, Selector } from "../syntax/ast.ts";
+import { formatSelector } from "../syntax/format-parts.ts";
 import { type EditContext, editText, envAt } from "./edit-context.ts";
 import { evaluate, valueText } from "./evaluate.ts";
 import { keyValue, matchSelector } from "./match-selector.ts";
@@ -45,7 +46,7 @@ export function nearMisses(cx: EditContext, selector: Selector): NearMisses {
     if (candidates.length > 0) return { notes: predicateNotes(segment, candidates), suggestion: undefined };
   }
   const around = failing === 0 ? [cx.tree.root] : before;
-  const beginning = failing === 0 ? cx.base : segmentsText(selector, 0, failing);
+  const beginning = failing === 0 ? cx.base : segmentsText(selector, failing);
   const there = namesBelow(around);
   const types = failing === 0 ? countTypes(cx.tree.root) : there.types;
   return {
@@ -123,27 +124,20 @@ function existing(beginning: string, ofMerges: boolean, segment: Segment, there:
   return notes.length > 0 ? notes : [`${beginning} has nothing inside`];
 }
 
-function segmentsText(selector: Selector, from: number, to: number): string {
-  const first = selector.segments[from];
-  const last = selector.segments[to - 1];
-  if (!first || !last) return "";
-  return first.span.file.text.slice(first.span.start, last.span.end).replace(/\s+/g, " ");
-}
+const segmentsText = (selector: Selector, to: number): string => formatSelector({ ...selector, segments: selector.segments.slice(0, to) });
 
 /** The selector with the failing word mended, if it then matches something. */
 function suggest(cx: EditContext, selector: Selector, failing: number, there: Below, types: Counts): string | undefined {
   const segment = selector.segments[failing];
   if (!segment) return undefined;
   const { atoms } = segment;
-  const tries: { readonly text: string; readonly segment: Segment }[] = [];
+  const tries: Segment[] = [];
   const tryName = (text: string): void => {
-    tries.push({ text, segment: { ...segment, atoms: { kind: "parts", parts: [{ kind: "name", text, span: segment.span }] } } });
+    const kind = /^[A-Za-z_]\w*$/.test(text) ? "name" : "string";
+    tries.push({ ...segment, atoms: { kind: "parts", parts: [{ kind, text, span: segment.span }] } });
   };
   const tryType = (text: string): void => {
-    tries.push({
-      text: `@${text}`,
-      segment: { ...segment, atoms: { kind: "types", names: [{ text, quoted: false, span: segment.span }] } },
-    });
+    tries.push({ ...segment, atoms: { kind: "types", names: [{ text, quoted: false, span: segment.span }] } });
   };
   if (atoms.kind === "parts" && atoms.parts.length === 1) {
     const [part] = atoms.parts;
@@ -164,21 +158,16 @@ function suggest(cx: EditContext, selector: Selector, failing: number, there: Be
     if (nearLabel !== undefined) tryName(nearLabel);
   }
   for (const attempt of tries) {
-    const segments = selector.segments.with(failing, attempt.segment);
+    const segments = selector.segments.with(failing, attempt);
     if (quietly(cx, { ...selector, segments }).length === 0) continue;
-    const text = selector.span.file.text;
-    const predicates = segment.predicates.length > 0 ? text.slice(text.indexOf("[", segment.span.start), segment.span.end) : "";
-    const head = text.slice(selector.span.start, segment.span.start);
-    const tail = text.slice(segment.span.end, selector.span.end);
-    return `${head}${attempt.text}${predicates}${tail}`.replace(/\s+/g, " ");
+    return formatSelector({ ...selector, segments });
   }
   return undefined;
 }
 
 /** "22 match `@conv`; their kernel is 1, 3, 7". */
 function predicateNotes(segment: Segment, candidates: readonly TreeNode[]): string[] {
-  const text = segment.span.file.text.slice(segment.span.start, segment.span.end);
-  const bare = text.slice(0, text.indexOf("[")).trim();
+  const bare = formatSelector({ segments: [{ ...segment, predicates: [] }], span: segment.span });
   const notes = segment.predicates.map(({ key, sub }) => {
     const values = new Map<string, SpecValue>();
     for (const node of candidates) {

@@ -1,15 +1,6 @@
 /** Who names a part of the net: `from` and `shared` (language.md section 7). Such parts cannot be taken away (SE305). */
 import type { Span } from "../source.ts";
-import { type FromItem, hasBody, type LevelNode, type OutputItem, type SharedNode, type TreeNode } from "./tree.ts";
-
-export interface Reference {
-  readonly by: FromItem | SharedNode;
-  /** Where the one who names it stands. */
-  readonly holder: TreeNode;
-  /** What is named; for an output of a net used as a layer that net. */
-  readonly target: TreeNode;
-  readonly output: OutputItem | undefined;
-}
+import { hasBody, type LevelNode, type Reference, type TreeNode } from "./tree.ts";
 
 /** All references to nodes, in tree order. `from in` and inputs belong to the level itself and go with it. */
 export function referencesIn(root: LevelNode): Reference[] {

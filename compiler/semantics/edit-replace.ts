@@ -3,9 +3,9 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import { must } from "../invariant.ts";
 import type { RemoveEdit, ReplaceEdit } from "../syntax/ast.ts";
 import { counted, type EditContext, everyList, liesIn, lineOf, markEdited, selectorText } from "./edit-context.ts";
-import { type Reference, referenceSpan, referencesIn, referenceText } from "./edit-references.ts";
+import { referenceSpan, referencesIn, referenceText } from "./edit-references.ts";
 import { hasTensors } from "./infer-types.ts";
-import { hasBody, type Item, isNode, pathOf, type TreeNode, walk } from "./tree.ts";
+import { hasBody, type Item, isNode, pathOf, type Reference, type TreeNode, walk } from "./tree.ts";
 
 /** The call reads what the match read, and takes its place, label and number. */
 export function applyReplace(

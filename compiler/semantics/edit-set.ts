@@ -5,17 +5,17 @@ import { must } from "../invariant.ts";
 import { isOpName, opOf } from "../ops/index.ts";
 import type { Span } from "../source.ts";
 import type { SetEdit } from "../syntax/ast.ts";
-import { type EditContext, envAt, liesIn, lineOf, markEdited, selectorText } from "./edit-context.ts";
-import { type Reference, referencesIn } from "./edit-references.ts";
+import { counted, type EditContext, envAt, liesIn, lineOf, markEdited, selectorText } from "./edit-context.ts";
+import { referencesIn } from "./edit-references.ts";
 import { evaluate, valueText } from "./evaluate.ts";
 import { checkAttributes, opSignature, sourceText } from "./expand-arguments.ts";
 import type { SpecValue } from "./scope.ts";
-import { type CallSource, type LayerNode, type LevelNode, pathOf, type TreeNode, walk } from "./tree.ts";
+import { type CallSource, type LayerNode, type LevelNode, pathOf, type Reference, type TreeNode, walk } from "./tree.ts";
 
 type Values = ReadonlyMap<string, { readonly value: SpecValue | undefined; readonly span: Span }>;
 
 export function applySet(cx: EditContext, edit: SetEdit, matches: readonly TreeNode[]): boolean {
-  if (!allNamed(cx, edit, matches)) return false;
+  if (!allNamed(cx, edit, matches) || !areApart(cx, edit, matches)) return false;
   const references = matches.some((m) => m.kind === "level") ? referencesIn(cx.tree.root) : [];
   for (const match of matches) {
     const done =
@@ -39,6 +39,24 @@ function refuse(cx: EditContext, edit: SetEdit, match: TreeNode): false {
       edit.selector.span,
     );
   return false;
+}
+
+/** Expanding a block anew would undo what the same edit sets inside it (SE312). */
+function areApart(cx: EditContext, edit: SetEdit, matches: readonly TreeNode[]): boolean {
+  const set = new Set(matches);
+  for (const match of matches) {
+    for (let outer = match.parent; outer; outer = outer.parent) {
+      if (!set.has(outer) || outer.kind !== "level") continue;
+      const around = outer;
+      const inside = matches.filter((n) => n !== around && liesIn(n, around)).length;
+      cx.report(
+        messages.SE312.set({ selector: selectorText(edit.selector), place: pathOf(around), count: counted(inside, "thing") }),
+        edit.selector.span,
+      );
+      return false;
+    }
+  }
+  return true;
 }
 
 /** SE310, SE111 for the same argument twice. */
@@ -139,7 +157,7 @@ function setLevel(cx: EditContext, edit: SetEdit, level: LevelNode, source: Call
     return false;
   }
   const outputs = level.items.filter((i) => i.kind === "output");
-  if (!cx.tree.machine.anew(cx.tree, level, new Map([...source.given, ...values]), cx.diagnostics)) return false;
+  if (!cx.tree.machine.anew(cx.tree, level, new Map([...source.given, ...values]), cx.diagnostics, references)) return false;
   // jumps to an output of a net used as a layer follow it by name
   for (const { by, target, output } of references) {
     if (target !== level || by.kind !== "from" || !output || !outputs.includes(output)) continue;

@@ -17,6 +17,7 @@ import {
   type LevelNode,
   levelAround,
   type NetTree,
+  type Reference,
   type TreeNode,
   walk,
 } from "./tree.ts";
@@ -57,7 +58,7 @@ export function expandMachine(outer: Context): ExpandMachine {
       node.part = place.part;
       return node;
     },
-    anew(tree, node, given, diagnostics) {
+    anew(tree, node, given, diagnostics, references) {
       const { source } = node;
       invariant(source?.call, "only a called block or net can be expanded anew");
       const cx = contextIn(outer, tree, node.parent ?? node, diagnostics);
@@ -68,7 +69,7 @@ export function expandMachine(outer: Context): ExpandMachine {
       const from = { given: full, call: source.call, at: source.call.name.span };
       const via = node.origin.via;
       fillLevel({ ...cx, via }, { def: source.def, home: source.scope.home }, node, from, node.in);
-      if (!cx.tree.broken) pointAnew(cx, tree, node, old);
+      if (!cx.tree.broken) pointAnew(cx, references ?? referencesIn(tree.root), node, old);
       if (cx.tree.broken) tree.broken = true;
       return !cx.tree.broken;
     },
@@ -127,8 +128,8 @@ function namesAround(parent: TreeNode): Names {
 }
 
 /** Jumps and shared uses outside `node` that named something inside it: the same parts of the new insides. */
-function pointAnew(cx: Context, tree: NetTree, node: LevelNode, old: ReadonlySet<TreeNode>): void {
-  for (const reference of referencesIn(tree.root)) {
+function pointAnew(cx: Context, references: readonly Reference[], node: LevelNode, old: ReadonlySet<TreeNode>): void {
+  for (const reference of references) {
     if (!old.has(reference.target)) continue;
     const parts: string[] = [];
     for (let at: TreeNode | undefined = reference.target; at && at !== node; at = at.parent) if (!isSilent(at)) parts.unshift(at.part);

@@ -4,10 +4,11 @@ import type { Dim } from "../ir/type.ts";
 import type { Selector } from "../syntax/ast.ts";
 import { evaluate } from "./evaluate.ts";
 import { matchSelector } from "./match-selector.ts";
-import { hasBody, isNode, type NetTree, pathOf, type TreeNode, typeName, walk } from "./tree.ts";
+import { uniquePaths } from "./paths.ts";
+import { hasBody, isNode, type NetTree, type TreeNode, typeName, walk } from "./tree.ts";
 
 export interface Place {
-  /** "layer1.0.@residual.main". */
+  /** "layer1.0.@residual.main"; no two places share one. */
   readonly path: string;
   readonly kind: TreeNode["kind"] | "group" | "block" | "net";
   /** What `@type` matches; empty for branches. */
@@ -27,8 +28,9 @@ export function listPlaces(tree: NetTree, selector: Selector | undefined, diagno
         evaluate: (e) => evaluate(e, { scope: tree.scope, arriving: null, here: null, report }),
       })
     : allNodes(tree);
+  const paths = uniquePaths(tree.root);
   return nodes?.map((node) => ({
-    path: pathOf(node),
+    path: paths.get(node) ?? "",
     kind: node.kind === "level" ? node.level : node.kind,
     type: typeName(node) ?? "",
     shape: node.out?.shape ?? [],

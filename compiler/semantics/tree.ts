@@ -168,10 +168,27 @@ export interface CallPlace {
   readonly part: string;
 }
 
+/** A `from` or `shared` that names a node. */
+export interface Reference {
+  readonly by: FromItem | SharedNode;
+  /** Where the one who names it stands. */
+  readonly holder: TreeNode;
+  /** What is named; for an output of a net used as a layer that net. */
+  readonly target: TreeNode;
+  readonly output: OutputItem | undefined;
+}
+
 /** Expansion as edits need it; made by `expandNet`, called through `expandCallAt` and `expandAnew`. */
 export interface ExpandMachine {
   readonly callAt: (tree: NetTree, call: Call, place: CallPlace, diagnostics: Diagnostics) => TreeNode | undefined;
-  readonly anew: (tree: NetTree, node: LevelNode, given: CallSource["given"], diagnostics: Diagnostics) => boolean;
+  /** `references`: those of the whole tree, when the caller has them. */
+  readonly anew: (
+    tree: NetTree,
+    node: LevelNode,
+    given: CallSource["given"],
+    diagnostics: Diagnostics,
+    references?: readonly Reference[],
+  ) => boolean;
 }
 
 export interface NetTree {

@@ -175,6 +175,7 @@ block scaled { add { a { times(0.5) } b { times(2)  times(0.25) } } }
     ["times(-1)", "is -1 times its input"],
     ["thirds", "only up to rounding"],
     ["quarters", "only up to rounding"],
+    ["reciprocals", "only up to rounding"],
     ["summed", "depends on the data"],
     ["squared", "depends on the data: `mul`"],
     ["inner", "depends on the data: `conv`"],
@@ -185,6 +186,7 @@ block scaled { add { a { times(0.5) } b { times(2)  times(0.25) } } }
     const blocks = `
 block thirds { add { a { times(0.75) } b { times(0.25) } } }
 block quarters { add { a { times(0.25) } b { times(0.5) } c { times(0.25) } } }
+block reciprocals { mul { x {} a { c: conv(1, 1)  plus(3) } b { d: conv(1, 1)  plus(3)  recip } } }
 block summed { add { a {} b { c: conv(in.c, 1)  sigmoid } } }
 block squared { mul { a {} b {} } }
 block inner { mul { x {} s { c: conv(in.c, 1)  p: prelu  sigmoid } } }
@@ -317,6 +319,27 @@ net base { input x: f32[N, 8, 6, 6]  ${body}  output y }
     ]);
     expect(Object.keys(factors(tree))).toHaveLength(32);
     expect(factors(tree)["layer4.2.bn3.bias"]).toBe(2);
+  });
+
+  it("an output between two inserts keeps them apart", () => {
+    const text = small("p: conv(8, 1)  q: relu  output z  hswish");
+    const edits = "insert ese as e1 after q init preserve  insert eca as e2 before @hswish init preserve";
+    const result = expand(derived(edits, text), "n");
+    expect(codes(result)).toEqual(["SE404"]);
+    expect(result.diagnostics[0]?.title).toContain("at e2");
+    expect(factors(expectIdentical("insert ese as e1 after q init preserve", text))).toEqual({ "p.weight": 2 });
+  });
+
+  it("layers that another insertion put into the block are not touched", () => {
+    const edits = "insert se(reduction=8) as se after u.@residual.main init preserve  insert eca as e after @se.fc2";
+    expect(codes(expand(derived(edits), "n"))).toEqual(["SE404"]);
+    // its trained bias would add to the zero that the block's own layer gives
+    const twin = `${BASE}\nblock twin { mul { x {} s { c: conv(in.c, 1)  add { p {} q {} }  sigmoid } } }\n`;
+    expectIdentical("insert twin as t after u.@residual.main init preserve", twin);
+    const norm = "insert twin as t after u.@residual.main init preserve  insert bn as n after @twin.s.@add.q";
+    expect(codes(expand(derived(norm, twin), "n"))).toEqual(["SE404"]);
+    const inside = "insert se(reduction=8) as se after u.@residual.main init preserve  insert eca as e after @se.fc1";
+    expect(zeroed(expectIdentical(inside))).toEqual(["u.se.fc2.weight"]);
   });
 
   it("an insertion without preserve next to one with it is an ordinary layer", () => {
