@@ -12,7 +12,7 @@ const outputs: Record<string, () => string> = {
   "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
   "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),
   "backends/cpu/scratch.gen.ts": () => embedTexts({ scratchFunctions: "backends/cpu/scratch.js" }),
-  "backends/tfjs/host.gen.ts": () => embedTexts({ host: "backends/tfjs/host.js" }),
+  "backends/tfjs/host.gen.ts": () => embedTexts({ layers: "backends/tfjs/layers.js", net: "backends/tfjs/net.js" }),
   "backends/webgpu/host.gen.ts": () => embedTexts({ host: "backends/webgpu/host.js" }),
   ...Object.fromEntries(Object.entries(schemaFiles()).map(([path, text]) => [path, () => text])),
 };

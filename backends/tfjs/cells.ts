@@ -22,7 +22,7 @@ const AXIS = { c: 3, h: 1, w: 2 } as const;
 
 const list = (values: readonly number[]): string => `[${values.map(numberLiteral).join(", ")}]`;
 const w = (node: Node, name: string): string => (node.weights[name] ? `w[${stringLiteral(node.weights[name].name)}]` : "undefined");
-/** The path under which `host.js` finds a layer's tensors: that of the layer that made them, also in shared uses. */
+/** The path under which `layers.js` finds a layer's tensors: that of the layer that made them, also in shared uses. */
 const owner = (node: Node): string => stringLiteral((node.weights.weight as { name: string }).name.replace(/\.?weight$/, ""));
 const typeOf = (node: Node): TensorType => (node.inputs[0] as { type: TensorType }).type;
 const isMap = (node: Node): boolean => typeOf(node).shape.length === 4;
@@ -32,7 +32,7 @@ const outShape = (node: Node): string => {
   return node.output.type.shape.length === 4 ? list([-1, h as number, width as number, c as number]) : list([-1, c as number]);
 };
 
-/** Only what differs from host.js's defaults. */
+/** Only what differs from layers.js's defaults. */
 function convOptions(node: NodeOf<"conv">, joined: string): string {
   const a = node.attrs;
   const [kernel, stride, dilation] = [pairOf(a.kernel), pairOf(a.stride), pairOf(a.dilation)];

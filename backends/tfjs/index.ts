@@ -7,7 +7,7 @@ import { layout, prelude } from "../module/prelude.gen.ts";
 import { commentText, stringLiteral } from "../module/text.ts";
 import { packWeights } from "../module/weights-file.ts";
 import { forwardText } from "./forward.ts";
-import { host } from "./host.gen.ts";
+import { layers, net } from "./host.gen.ts";
 import { packTensors } from "./pack.ts";
 
 const options = z.strictObject({
@@ -105,7 +105,8 @@ export async function load(options) {
 
 ${prelude}
 ${layout}
-${host}
+${layers}
+${net}
 ${text}
 `;
   const artifact = (path: string, contents: string | Uint8Array, mediaType: string): Artifact => ({ path, contents, mediaType });
@@ -125,6 +126,7 @@ export const tfjs = defineBackend({
   level: "graph",
   summary: "TensorFlow.js core operations, trainable; `tf` is passed in",
   options,
+  wholeNetLimit: 1e-4,
   training: (o) => o.train,
   emit,
   runner: async (files, net) => (await import("./run.ts")).tfjsRunner(files, net),
