@@ -85,43 +85,43 @@ const MAX_SEED = 0xffff_ffff;
 
 export const withNet = (c: Command): Command =>
   c
-    .option("--net NAME", "the net, where FILE has several (also FILE#NAME)")
-    .option("--stdin-name NAME", "what to call standard input; .json chooses the form");
+    .option("--net <NAME>", "the net, where FILE has several (also FILE#NAME)")
+    .option("--stdin-name <NAME>", "what to call standard input; .json chooses the form");
 
 export const withTargets = (c: Command): Command =>
   c
-    .option("-t, --target NAME", "target; repeatable, or a comma list; `all` for every built-in", appendList)
+    .option("-t, --target <NAME>", "target; repeatable, or a comma list; `all` for every built-in", appendList)
     .addOption(
-      new Option("-O, --optimize LEVEL", "0 oracle, 1 exact algorithms, 2 all").choices(["0", "1", "2"]).argParser((text) => {
+      new Option("-O, --optimize <LEVEL>", "0 oracle, 1 exact algorithms, 2 all").choices(["0", "1", "2"]).argParser((text) => {
         if (!/^[012]$/.test(text)) throw new InvalidArgumentError("0, 1 or 2 is wanted.");
         return Number(text);
       }),
     )
-    .option("--set TARGET.KEY=VALUE", "target option; `sec targets NAME` lists them", appendPair("=", "TARGET.KEY=VALUE"));
+    .option("--set <TARGET.KEY=VALUE>", "target option; `sec targets NAME` lists them", appendPair("=", "TARGET.KEY=VALUE"));
 
 export const withWeights = (c: Command): Command =>
   c
-    .option("--weights FILE", "safetensors file; without it weights are made from --seed")
-    .option("--seed N", "seed for weights without a file and for random inputs", parseInteger(0, MAX_SEED), 0)
-    .addOption(new Option("--init POLICY", "how such weights start").choices(["default", "paper"]))
-    .option("--rename A=B", "rename tensors of the file by whole parts; `*` is one part", appendPair("=", "A=B"))
-    .option("--strip PREFIX", "drop a prefix from the file's names", append)
-    .option("--fresh PATH", "make this layer's tensors new instead of loading them", append)
+    .option("--weights <FILE>", "safetensors file; without it weights are made from --seed")
+    .option("--seed <N>", "seed for weights without a file and for random inputs", parseInteger(0, MAX_SEED), 0)
+    .addOption(new Option("--init <POLICY>", "how such weights start").choices(["default", "paper"]))
+    .option("--rename <A=B>", "rename tensors of the file by whole parts; `*` is one part", appendPair("=", "A=B"))
+    .option("--strip <PREFIX>", "drop a prefix from the file's names", append)
+    .option("--fresh <PATH>", "make this layer's tensors new instead of loading them", append)
     .option("--zero-bias", "a bias that the file does not have is zero")
     .option("--ignore-extra", "allow tensors the net has no place for")
     .option("--partial", "allow missing tensors; they are made new");
 
 export const withSize = (c: Command): Command =>
   c
-    .option("--batch N", "images per run (default 1)", parseInteger(1, MAX_BATCH))
-    .option("--shape NAME=SIZES", "another input size, as in image=1x3x64x64", parseShape);
+    .option("--batch <N>", "images per run (default 1)", parseInteger(1, MAX_BATCH))
+    .option("--shape <NAME=SIZES>", "another input size, as in image=1x3x64x64", parseShape);
 
 export const withInputs = (c: Command): Command =>
   c
-    .option("--input NAME=FILE", ".npy, .npz, .json, .png, .jpg, or `random`", appendPair("=", "NAME=FILE"))
-    .option("--mean A,B,C", "pictures: subtracted after scaling", parseTriple)
-    .option("--std A,B,C", "pictures: divided by after that", parseTriple)
-    .option("--scale N", "pictures: pixels are divided by this", parsePositive, 255)
+    .option("--input <NAME=FILE>", ".npy, .npz, .json, .png, .jpg, or `random`", appendPair("=", "NAME=FILE"))
+    .option("--mean <A,B,C>", "pictures: subtracted after scaling", parseTriple)
+    .option("--std <A,B,C>", "pictures: divided by after that", parseTriple)
+    .option("--scale <N>", "pictures: pixels are divided by this", parsePositive, 255)
     .option("--bgr", "pictures: blue first");
 
 export { append, appendList, appendPair, parseNumber, parsePositive };

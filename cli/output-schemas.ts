@@ -96,7 +96,13 @@ export const outputSchemas = {
         target: z.string(),
         runtime: z.string().optional(),
         outputs: z.array(
-          z.strictObject({ name: z.string(), maxAbs: z.number(), maxRel: z.number(), bound: z.number(), verdict: z.enum(["pass", "fail"]) }),
+          z.strictObject({
+            name: z.string(),
+            maxAbs: z.number(),
+            maxRel: z.number(),
+            bound: z.number(),
+            verdict: z.enum(["pass", "fail"]),
+          }),
         ),
         firstDivergence: layerVerdict.optional(),
         layers: z.array(layerVerdict).optional(),
@@ -146,7 +152,14 @@ export const outputSchemas = {
   }),
   targets: z.strictObject({
     targets: z.array(
-      z.strictObject({ name: z.string(), level: z.string(), summary: z.string(), from: z.string(), version: z.string(), options: jsonSchema }),
+      z.strictObject({
+        name: z.string(),
+        level: z.string(),
+        summary: z.string(),
+        from: z.string(),
+        version: z.string(),
+        options: jsonSchema,
+      }),
     ),
   }),
   ops: z.strictObject({

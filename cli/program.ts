@@ -69,14 +69,14 @@ function parseWarning(text: string, earlier: Record<string, Level> = {}): Record
 function withGlobals(c: Command): Command {
   return c
     .option("--json", "results as JSON on stdout, and nothing else there")
-    .addOption(new Option("--error-format FORMAT", "how problems are printed").choices(["text", "json", "github"]).default("text"))
-    .option("--max-errors N", "print at most N problems", parseInteger(1, 1_000_000), DEFAULT_MAX_ERRORS)
-    .option("-W NAME=LEVEL", "level of a warning: off, warn or error", parseWarning)
-    .option("--config FILE", "configuration instead of sec.config.json")
-    .option("-C DIR", "run as if started in DIR")
+    .addOption(new Option("--error-format <FORMAT>", "how problems are printed").choices(["text", "json", "github"]).default("text"))
+    .option("--max-errors <N>", "print at most N problems", parseInteger(1, 1_000_000), DEFAULT_MAX_ERRORS)
+    .option("-W <NAME=LEVEL>", "level of a warning: off, warn or error", parseWarning)
+    .option("--config <FILE>", "configuration instead of sec.config.json")
+    .option("-C <DIR>", "run as if started in DIR")
     .option("-q, --quiet", "only results and errors")
     .option("--verbose", "more about what is done")
-    .addOption(new Option("--color WHEN", "colour").choices(["auto", "always", "never"]).default("auto"));
+    .addOption(new Option("--color <WHEN>", "colour").choices(["auto", "always", "never"]).default("auto"));
 }
 
 function globals(io: Io, command: Command): GlobalOptions {

@@ -5,9 +5,18 @@ import path from "node:path";
 import { type Command, Option } from "commander";
 import type { EmittedTarget } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { costOf, type Graph, printGraph, printProgram, type Program, type Remark, type SpecFile, specToJson } from "../../compiler/index.ts";
+import {
+  costOf,
+  type Graph,
+  type Program,
+  printGraph,
+  printProgram,
+  type Remark,
+  type SpecFile,
+  specToJson,
+} from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
-import { readConfig, type Config } from "../config.ts";
+import { type Config, readConfig } from "../config.ts";
 import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
 import {
   type NetOptions,
@@ -68,7 +77,8 @@ function passPrinter(session: Session, options: CompileOptions, net: string, tar
     const text = (): string => ("kernels" in report.after ? printProgram(report.after as Program) : printGraph(report.after as Graph));
     step++;
     const title = `after ${report.pass}${report.changed ? "" : " (unchanged)"}`;
-    if (options.printAfter === report.pass || options.printAfter === "all") session.out(`# ${net}, ${target}: ${title}\n${report.changed ? text() : ""}`);
+    if (options.printAfter === report.pass || options.printAfter === "all")
+      session.out(`# ${net}, ${target}: ${title}\n${report.changed ? text() : ""}`);
     if (options.dumpDir !== undefined && report.changed) {
       const folder = path.resolve(session.options.directory, options.dumpDir);
       mkdirSync(folder, { recursive: true });
@@ -183,7 +193,9 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
 
 /** `-o -`: the text of a target that is one file. */
 function printSingle(session: Session, emitted: EmittedTarget): void {
-  const texts = emitted.artifacts.filter((a) => typeof a.contents === "string" && !a.path.endsWith(".d.ts") && !a.path.startsWith("kernels/"));
+  const texts = emitted.artifacts.filter(
+    (a) => typeof a.contents === "string" && !a.path.endsWith(".d.ts") && !a.path.startsWith("kernels/"),
+  );
   session.out(texts[0]?.contents as string);
 }
 
@@ -199,11 +211,20 @@ function metaOf(output: Output, emitted: EmittedTarget): unknown {
     from: k.from.map((n) => n.path),
     ...("schedule" in k && k.schedule ? { schedule: k.schedule } : {}),
   }));
-  return { ...output, files: hashes, ...(kernels ? { kernels } : {}), ...(emitted.program ? { memory: { arenas: emitted.program.memory.arenas, lowerBound: emitted.program.memory.lowerBound } } : {}) };
+  return {
+    ...output,
+    files: hashes,
+    ...(kernels ? { kernels } : {}),
+    ...(emitted.program ? { memory: { arenas: emitted.program.memory.arenas, lowerBound: emitted.program.memory.lowerBound } } : {}),
+  };
 }
 
 /** Compiles every file; gives the files it read. */
-async function compileAll(session: Session, options: CompileOptions, files: readonly string[]): Promise<{ read: string[]; outputs: Output[] }> {
+async function compileAll(
+  session: Session,
+  options: CompileOptions,
+  files: readonly string[],
+): Promise<{ read: string[]; outputs: Output[] }> {
   const read: string[] = [];
   const outputs: Output[] = [];
   const meta: unknown[] = [];
@@ -250,26 +271,28 @@ async function compileAll(session: Session, options: CompileOptions, files: read
   if (session.options.json) for (const o of outputs) session.json(o);
   else if (outputs.length > 0 && !options.check) {
     const first = files.length === 1 ? files[0] : outputs[0]?.net;
-    session.note(`done in ${Math.round(session.io.now() - began)} ms; next: sec verify ${first} --target ${targets.map((t) => t.backend.name).join(",")}`);
+    session.note(
+      `done in ${Math.round(session.io.now() - began)} ms; next: sec verify ${first} --target ${targets.map((t) => t.backend.name).join(",")}`,
+    );
   }
   return { read, outputs };
 }
 
 const withStages = (c: Command): Command =>
   c
-    .addOption(new Option("--emit STAGE", "stop there and print").choices(["ast", "graph", "kernels", "files"]))
-    .option("--print-after PASS", "print the IR after a pass, or `all`")
-    .option("--dump-dir DIR", "write the IR after every pass that changed it")
+    .addOption(new Option("--emit <STAGE>", "stop there and print").choices(["ast", "graph", "kernels", "files"]))
+    .option("--print-after <PASS>", "print the IR after a pass, or `all`")
+    .option("--dump-dir <DIR>", "write the IR after every pass that changed it")
     .option("--remarks", "say what was not fused, and why")
     .option("--verify-ir", "check the IR after every pass")
-    .option("--metafile FILE", "sizes, hashes, kernels, timings as JSON");
+    .option("--metafile <FILE>", "sizes, hashes, kernels, timings as JSON");
 
 export const compileCommand: Register = (program, host) => {
   const command = program
     .command("compile")
     .description("write one folder per net and target")
     .argument("<file...>", "spec files (.se, .json), shipped nets, FILE#NET, or -")
-    .option("-o, --out-dir DIR", `output folder (default ${DEFAULT_OUT}); - prints a one-file target`);
+    .option("-o, --out-dir <DIR>", `output folder (default ${DEFAULT_OUT}); - prints a one-file target`);
   withStages(withSize(withWeights(withTargets(withNet(command)))))
     .option("-n, --dry-run", "say what would be written")
     .option("--check", "write nothing; exit 1 when files on disk differ")

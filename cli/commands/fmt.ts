@@ -49,10 +49,10 @@ export const fmtCommand: Register = (program, host) => {
     .description("rewrite specs in canonical form")
     .argument("<file...>", "spec files, or - for standard input")
     .option("--check", "write nothing; exit 1 when a file would change")
-    .addOption(new Option("--to FORM", "print the other form on stdout").choices(["se", "json"]))
+    .addOption(new Option("--to <FORM>", "print the other form on stdout").choices(["se", "json"]))
     .option("--pin", "write the number of matches into every edit as `expect`")
     .option("-n, --dry-run", "print the result instead of writing it")
-    .option("--stdin-name NAME", "what to call standard input; .json chooses the form")
+    .option("--stdin-name <NAME>", "what to call standard input; .json chooses the form")
     .addHelpText("after", "\nExamples:\n  sec fmt net.se\n  sec fmt net.se --to json > net.json\n  sec fmt nets/*.se --check")
     .action(
       action<[readonly string[]], FmtOptions>(host, (session, options, files) => {

@@ -16,7 +16,10 @@ const BAR_CELLS = 20;
 
 function kernelsText(rows: readonly KernelRow[]): string {
   return table(
-    [["kernel", "kind", "algorithm", "tile", "FLOP", "bytes"], ...rows.map((k) => [k.name, k.kind, k.algorithm, k.tile ?? "", quantity(k.flops, 3), bytesText(k.bytes)])],
+    [
+      ["kernel", "kind", "algorithm", "tile", "FLOP", "bytes"],
+      ...rows.map((k) => [k.name, k.kind, k.algorithm, k.tile ?? "", quantity(k.flops, 3), bytesText(k.bytes)]),
+    ],
     [4, 5],
   );
 }
@@ -39,7 +42,11 @@ function print(session: Session, net: LoadedNet, batch: number, kernels: Readonl
   });
   session.out(
     table(
-      [["layer", "op", "output", "params", "MACs", "share", ""], ...rows, ["total", "", "", thousands(cost.params), quantity(total), "", ""]],
+      [
+        ["layer", "op", "output", "params", "MACs", "share", ""],
+        ...rows,
+        ["total", "", "", thousands(cost.params), quantity(total), "", ""],
+      ],
       [3, 4, 5],
     ),
   );
@@ -54,7 +61,10 @@ export const inspectCommand: Register = (program, host) => {
   withTargets(withSize(withNet(program.command("inspect"))))
     .description("layers, shapes, parameters, MACs, memory")
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
-    .addHelpText("after", "\nExamples:\n  sec inspect se_resnet50\n  sec inspect net.se --target webgpu\n  sec inspect net.se --json | jq .macs")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sec inspect se_resnet50\n  sec inspect net.se --target webgpu\n  sec inspect net.se --json | jq .macs",
+    )
     .action(
       action<[string], InspectOptions>(host, async (session, options, file) => {
         const net = loadOneNet(session, file, "inspect", { ...options, ...(options.shape ? { shapes: options.shape } : {}) });
@@ -97,7 +107,9 @@ export const inspectCommand: Register = (program, host) => {
             activationBytes: cost.nodes[i]?.activationBytes ?? 0,
             weightBytes: cost.nodes[i]?.weightBytes ?? 0,
           })),
-          ...(kernels.size > 0 ? { kernels: [...kernels].flatMap(([target, rows]) => rows.map((r) => ({ ...(kernels.size > 1 ? { target } : {}), ...r }))) } : {}),
+          ...(kernels.size > 0
+            ? { kernels: [...kernels].flatMap(([target, rows]) => rows.map((r) => ({ ...(kernels.size > 1 ? { target } : {}), ...r }))) }
+            : {}),
         });
         return EXIT.ok;
       }),

@@ -111,9 +111,9 @@ export const runCommand: Register = (program, host) => {
   withInputs(withSize(withWeights(withTargets(withNet(program.command("run"))))))
     .description("run one net on given inputs")
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
-    .option("--output NAME=FILE", "write an output as .npy; - puts it into the JSON", appendPair("=", "NAME=FILE"))
-    .option("--top K", "print the K largest values of every output", parseInteger(1, 100_000))
-    .option("--taps SELECTOR", "further outputs, such as @se.scale", append)
+    .option("--output <NAME=FILE>", "write an output as .npy; - puts it into the JSON", appendPair("=", "NAME=FILE"))
+    .option("--top <K>", "print the K largest values of every output", parseInteger(1, 100_000))
+    .option("--taps <SELECTOR>", "further outputs, such as @se.scale", append)
     .addHelpText(
       "after",
       "\nExamples:\n  sec run net.se --input image=cat.png --top 3\n  sec run resnet50 -t webgpu --weights resnet50.safetensors --input image=x.npy\n  sec run net.se --taps @se.scale --json",

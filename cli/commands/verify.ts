@@ -46,14 +46,30 @@ function print(session: Session, net: LoadedNet, verdicts: readonly TargetVerdic
     const rows = verdicts.map((v) => {
       const o = v.outputs.find((x) => x.name === name);
       if (!o) return [v.target, "-", "-", "-", "0", v.verdict === "skipped" ? `skipped: ${v.reason}` : v.verdict, ""];
-      return [v.target, small(o.maxAbs), small(o.maxRel), small(o.bound), String(samples), o.verdict === "pass" ? "ok" : "DIFFERS", v.runtime ?? ""];
+      return [
+        v.target,
+        small(o.maxAbs),
+        small(o.maxRel),
+        small(o.bound),
+        String(samples),
+        o.verdict === "pass" ? "ok" : "DIFFERS",
+        v.runtime ?? "",
+      ];
     });
     session.out(table([[`output ${name}`, "max abs", "max rel", "bound", "samples", "", ""], ...rows], [1, 2, 3, 4]));
   }
   for (const v of verdicts) {
     if (v.layers) {
       session.out(`\n${v.target}, layer by layer`);
-      session.out(table([["layer", "op", "max abs", "bound", ""], ...v.layers.map((l) => [l.path, l.op, small(l.maxAbs), small(l.bound), l.verdict === "pass" ? "ok" : "DIFFERS"])], [2, 3]));
+      session.out(
+        table(
+          [
+            ["layer", "op", "max abs", "bound", ""],
+            ...v.layers.map((l) => [l.path, l.op, small(l.maxAbs), small(l.bound), l.verdict === "pass" ? "ok" : "DIFFERS"]),
+          ],
+          [2, 3],
+        ),
+      );
     }
     if (v.firstDivergence) {
       session.out(`${v.target} differs first at ${layerText(v.firstDivergence)}`);
@@ -62,7 +78,13 @@ function print(session: Session, net: LoadedNet, verdicts: readonly TargetVerdic
   }
 }
 
-async function verifyNet(session: Session, options: VerifyOptions, net: LoadedNet, targets: readonly ChosenTarget[], level: 0 | 1 | 2): Promise<boolean | undefined> {
+async function verifyNet(
+  session: Session,
+  options: VerifyOptions,
+  net: LoadedNet,
+  targets: readonly ChosenTarget[],
+  level: 0 | 1 | 2,
+): Promise<boolean | undefined> {
   const batch = options.batch ?? 1;
   const opened = openWeights(session, options);
   const weights = opened && weightsOf(session, net.graph, opened, options);
@@ -73,7 +95,9 @@ async function verifyNet(session: Session, options: VerifyOptions, net: LoadedNe
   // with --input there is one sample: the one that was given
   const samples = given
     ? [Object.fromEntries(given.map((i) => [i.name, i.data]))]
-    : Array.from({ length: options.samples }, (_, i) => Object.fromEntries(inputs.map((p) => [p.name, randomInput(p.name, p.shape, options.seed + i)])));
+    : Array.from({ length: options.samples }, (_, i) =>
+        Object.fromEntries(inputs.map((p) => [p.name, randomInput(p.name, p.shape, options.seed + i)])),
+      );
   const request: VerifyRequest = {
     graph: net.graph,
     weights,
@@ -100,7 +124,14 @@ async function verifyNet(session: Session, options: VerifyOptions, net: LoadedNe
   if (session.failed) return undefined;
   const good = verdicts.every((v) => v.verdict !== "fail");
   if (session.options.json) {
-    session.json({ net: net.name, reference: "f64", samples: samples.length, seed: options.seed, targets: verdicts, verdict: good ? "pass" : "fail" });
+    session.json({
+      net: net.name,
+      reference: "f64",
+      samples: samples.length,
+      seed: options.seed,
+      targets: verdicts,
+      verdict: good ? "pass" : "fail",
+    });
   } else print(session, net, verdicts, samples.length);
   const ran = verdicts.filter((v) => v.verdict !== "skipped").length;
   if (ran === 0 && !session.options.json) session.note("no target could run here");
@@ -111,14 +142,24 @@ export const verifyCommand: Register = (program, host) => {
   withInputs(withSize(withWeights(withTargets(withNet(program.command("verify"))))))
     .description("compare targets with the f64 reference")
     .argument("<file...>", "spec files, FILE#NET, or shipped nets")
-    .option("--tolerance X", "tightens the derived bound: relative to the largest value", parsePositive)
-    .option("--samples N", "random inputs", parseInteger(1, 10_000), DEFAULT_SAMPLES)
+    .option("--tolerance <X>", "tightens the derived bound: relative to the largest value", parsePositive)
+    .option("--samples <N>", "random inputs", parseInteger(1, 10_000), DEFAULT_SAMPLES)
     .option("--layers", "a row for every layer")
-    .addHelpText("after", "\nExamples:\n  sec verify net.se --target all\n  sec verify resnet50 -t cpu,webgpu --shape image=1x3x64x64\n  sec verify net.se -t webgpu --layers")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sec verify net.se --target all\n  sec verify resnet50 -t cpu,webgpu --shape image=1x3x64x64\n  sec verify net.se -t webgpu --layers",
+    )
     .action(
       action<[readonly string[]], VerifyOptions>(host, async (session, options, files) => {
         const config = await readConfig(session);
-        const targets = config && (await chooseTargets(session, options, config, builtInBackends().map((b) => b.name)));
+        const targets =
+          config &&
+          (await chooseTargets(
+            session,
+            options,
+            config,
+            builtInBackends().map((b) => b.name),
+          ));
         if (!config || !targets) return undefined;
         let good = true;
         for (const file of files) {
