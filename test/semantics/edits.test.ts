@@ -207,6 +207,18 @@ net b from outer { set body.c(kernel=5) }`;
     expect(sizes(treeOf(text, "b")).parameters).toBe(4 * 4 * 25 + 3 + 8);
   });
 
+  it("`set` on a net used as a layer applies that net's own edits again, so they do not stand in the way", () => {
+    const text = `se 1
+net inner(k = 3) { input x: f32[N, 4, 8, 8]  c: conv(4, k)  output y }
+net gated(k = 3) from inner(k=k) { insert eca as eca after c }
+net outer { input x: f32[N, 4, 8, 8]  body: gated  head: conv(2, 1)  output z }
+net a from outer { set body(k=5) }
+net b from outer { insert eca as e2 after body.c  set body(k=5) }`;
+    expect(tensorNames(treeOf(text, "a"))).toEqual(["body.c.weight", "body.eca.conv.weight", "head.weight"]);
+    expect(sizes(treeOf(text, "a")).parameters).toBe(4 * 4 * 25 + 3 + 8);
+    expect(codes(expand(text, "b"))).toEqual(["SE309"]);
+  });
+
   it("`replace ... init paper` starts the new weights that way, without making them an insertion", () => {
     const starts = (edits: string): unknown[] =>
       (buildGraph(treeOf(net(edits), "a"), new Diagnostics())?.weights ?? [])
