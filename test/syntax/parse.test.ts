@@ -3,6 +3,7 @@ import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { LIMITS } from "../../compiler/limits.ts";
 import { type Span, sourceFile } from "../../compiler/source.ts";
 import type { Expr, SpecFile, Statement } from "../../compiler/syntax/ast.ts";
+import { formatExpr } from "../../compiler/syntax/format-parts.ts";
 import { wholeFile } from "../../compiler/syntax/fragment.ts";
 import { createGrammar } from "../../compiler/syntax/grammar.ts";
 import { parseExpression, parsePath, parseSelector, parseSpec } from "../../compiler/syntax/parse.ts";
@@ -76,6 +77,11 @@ describe("numbers", () => {
     ]);
   });
 
+  test("behind a bar a number takes no fraction either", () => {
+    const selector = parseSelector(wholeFile(sourceFile("s", "a|0.1.2")), new Diagnostics());
+    expect(selector?.segments.map((s) => textOf(s.span))).toEqual(["a|0", "1", "2"]);
+  });
+
   test.each(["1", "1.5", "1e3", "1.5e-3", "0.001"])("%s is the number it looks like", (text) => {
     const expr = parseExpression(wholeFile(sourceFile("e", text)), new Diagnostics());
     expect(expr).toMatchObject({ kind: "number", value: Number(text) });
@@ -104,6 +110,24 @@ describe("operators", () => {
     expect(diagnostics.all).toEqual([]);
     expect(expr && show(expr)).toBe(expected);
   });
+});
+
+test.each([
+  "a - (b - c)",
+  "(a + b) * c",
+  "-(a + b)",
+  "(a == b) == c",
+  "(not a) == b",
+  "not (a and b)",
+  "(a or b) and c",
+  "(1).c",
+  "(-a)[0]",
+  "a // (b * c)",
+])("the parentheses of %s are kept, others are not", (text) => {
+  for (const spelling of [text, `((${text}))`]) {
+    const expr = parseExpression(wholeFile(sourceFile("e", spelling)), new Diagnostics());
+    expect(expr && formatExpr(expr)).toBe(text);
+  }
 });
 
 test("every node knows its place", () => {
