@@ -417,6 +417,7 @@ export {
   linear,
   localResponseNorm,
   makeTfNet,
+  makeTfNet,
   maxPool,
   norm,
   shuffleOrder,

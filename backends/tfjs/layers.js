@@ -310,4 +310,21 @@ function dropPath(net, x, p) {
   return tf.mul(tf.div(x, 1 - p), keep);
 }
 
-export {};
+export {
+  activate,
+  avgPool,
+  chanconv,
+  conv,
+  deconv,
+  dropPath,
+  groupNorm,
+  linear,
+  localResponseNorm,
+  maxPool,
+  norm,
+  shuffleOrder,
+  softmax,
+  standardize,
+  take,
+  unshuffle,
+};
