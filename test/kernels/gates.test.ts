@@ -1,6 +1,6 @@
 /** Which gates are recognised (kernels.md section 4.3), and that each recognised one computes what its layers say. */
 import { describe, expect, test } from "vitest";
-import type { Graph, Value } from "../../compiler/ir/graph.ts";
+import type { Attrs, Graph, Value } from "../../compiler/ir/graph.ts";
 import { buildNet, excitation, type GateOptions, type NetBuilder, se } from "./nets.ts";
 import { gpu, type Optimized, optimize } from "./optimize.ts";
 import { relativeError, run, weightValues } from "./run.ts";
@@ -116,6 +116,48 @@ describe("a pass of its own", () => {
     const optimized = same(net.finish(net.op("conv", y, { out: 4, kernel: 1 }), net.op("conv", u, { out: 4, kernel: 3 })));
     expect(kindsOf(optimized)).toEqual(["contract", "excite", "loop", "contract", "contract"]);
   });
+});
+
+describe("what does not commute keeps its scale before it", () => {
+  test.each([
+    ["sqrt", {}],
+    ["tanh", {}],
+    ["relu6", {}],
+    ["hswish", {}],
+    ["elu", {}],
+    ["square", {}],
+    ["plus", { k: 1 }],
+    ["clip", { min: -1, max: 0.5 }],
+  ] as const)("%s", (op, attrs) => {
+    const optimized = same(gated((net, u) => net.op(op, se(net, u, { hidden: 3 }), attrs)));
+    expect(kindsOf(optimized)).toEqual(["contract", "excite", "loop", "contract"]);
+  });
+
+  test.each(["abs", "relu", "leaky_relu"])("%s commutes", (op) => {
+    expect(kindsOf(same(gated((net, u) => net.op(op, se(net, u, { hidden: 3 })))))).toEqual(["contract", "excite", "contract"]);
+  });
+});
+
+describe("hoisting needs a plain 1x1 convolution", () => {
+  /** conv 3x3 -> relu -> `attrs` -> gate -> hswish (so that the scale cannot sink). */
+  const hoist = (attrs: Attrs): Graph => {
+    const net = buildNet();
+    const v = net.op("relu", net.op("conv", net.input("image", "N", 3, 7, 5), { out: 6, kernel: 3, bias: true }));
+    const u = net.op("conv", v, { out: C, ...attrs });
+    return net.finish(net.op("conv", net.op("hswish", se(net, u, { hidden: 3, bias: attrs.bias === true })), { out: 2, kernel: 1 }));
+  };
+  test.each([[{ kernel: 1, bias: true }], [{ kernel: 1 }]])("hoisted: %j", (attrs) => {
+    const optimized = same(hoist(attrs));
+    expect(kindsOf(optimized)).toEqual(["contract", "excite", "contract", "contract"]);
+    const recipes = optimized.program.weights.flatMap((w) => (w.init.kind === "derived" ? [w.init.recipe] : []));
+    expect(recipes).toEqual("bias" in attrs ? ["matmul", "matvec-add"] : ["matmul"]);
+  });
+  test.each([[{ kernel: 1, pad: 1 }], [{ kernel: 1, stride: 2 }], [{ kernel: 1, groups: 2 }], [{ kernel: 3 }]])(
+    "not hoisted: %j",
+    (attrs) => {
+      expect(kindsOf(same(hoist(attrs)))).toEqual(["contract", "contract", "excite", "loop", "contract"]);
+    },
+  );
 });
 
 describe("near misses are remarks", () => {
