@@ -19,13 +19,13 @@ export function expandCall(cx: Context, call: Call, label: Name | undefined, pla
     return undefined;
   }
   if (isBuiltin(name)) return expandBuiltin(cx, call, label, place, flow);
+  if (!countNodes(cx, 1, call.span)) return undefined;
   const definition = cx.scope.home.definitions.get(name);
   if (!definition) {
     // resolve-names.ts has reported it for every body of the file
     poisonNode(cx, place, call.span, call.name.span, flow, label);
     return undefined;
   }
-  if (!countNodes(cx, 1, call.span)) return undefined;
   const { def } = definition;
   const given = bindArguments(paramSignature(name, def.params), call.args, call.name.span, envOf(cx, flow));
   const entered = enter(cx, def, call.name.span);

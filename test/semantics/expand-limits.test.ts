@@ -14,6 +14,10 @@ describe("limits", () => {
     expect(codes(net("{ { relu * 1000 } * 1000 } * 1000"))).toEqual(["SE010"]);
   });
 
+  test("calls that do not exist count too", () => {
+    expect(codes(net("{ { nothing_of_this_name * 1000 } * 1000 } * 1000"))).toEqual(["SE104", "SE010"]);
+  });
+
   test("doubling blocks are refused", () => {
     const blocks = Array.from({ length: 40 }, (_, i) => (i === 0 ? "block b0 { relu }" : `block b${i} { b${i - 1}  b${i - 1} }`)).join(
       "\n",
