@@ -13,7 +13,8 @@ import { sourceFile } from "../../compiler/source.ts";
 const folder = "test/fixtures/samples";
 const files: ReadonlySet<string> = new Set(readdirSync(folder));
 const host: Host = {
-  readText: (path) => (files.has(path) ? { ok: true, text: readFileSync(`${folder}/${path}`, "utf8") } : { ok: false, reason: "no such file" }),
+  readText: (path) =>
+    files.has(path) ? { ok: true, text: readFileSync(`${folder}/${path}`, "utf8") } : { ok: false, reason: "no such file" },
 };
 
 function graphsOf(file: string): Map<string, Graph> {
