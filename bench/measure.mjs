@@ -1,0 +1,42 @@
+/** Runs a command line of `sec` several times as a whole process and gives the medians: CPU time, wall time, peak memory. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+export const root = path.dirname(here);
+export const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+
+/** `args` of node; with `runs` repetitions after one that does not count. */
+export function measureNode(args, { runs = 5, cwd = root, warmup = 1 } = {}) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "sec-bench-"));
+  const usage = path.join(folder, "usage.json");
+  const samples = [];
+  for (let i = -warmup; i < runs; i++) {
+    const started = performance.now();
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", pathToFileURL(path.join(here, "usage.mjs")).href, ...args],
+      {
+        cwd,
+        env: { ...process.env, SEC_USAGE_FILE: usage },
+        encoding: "utf8",
+        maxBuffer: 1 << 28,
+      },
+    );
+    if (status !== 0) throw new Error(`${args.join(" ")} ended with ${status}\n${stderr}`);
+    if (i >= 0) samples.push({ wall: performance.now() - started, stdout, ...JSON.parse(readFileSync(usage, "utf8")) });
+  }
+  rmSync(folder, { recursive: true });
+  return {
+    cpu: median(samples.map((s) => s.cpu)),
+    wall: median(samples.map((s) => s.wall)),
+    peak: median(samples.map((s) => s.peak)),
+    stdout: samples.at(-1).stdout,
+  };
+}
+
+export const sec = path.join(root, "dist/cli/main.js");
+export const ms = (x) => `${x.toFixed(0)} ms`;

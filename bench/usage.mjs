@@ -1,0 +1,7 @@
+/** Loaded with --import: writes this process's CPU time (ms) and peak memory (MB) to $SEC_USAGE_FILE when it ends. */
+import { writeFileSync } from "node:fs";
+
+process.on("exit", () => {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  writeFileSync(process.env.SEC_USAGE_FILE, JSON.stringify({ cpu: (userCPUTime + systemCPUTime) / 1000, peak: maxRSS / 1024 }));
+});
