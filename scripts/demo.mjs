@@ -20,8 +20,12 @@ function run(title, args) {
 
 installMissing();
 run("npm run build", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
+run("npm run build, second step", ["--import", "tsx", "scripts/inline-chevrotain.ts"]);
 const sec = "dist/cli/main.js";
-run("sec compare: SE-ResNet-50 is ResNet-50 plus one line", ["-e", "console.log(require('node:fs').readFileSync('specs/nets/se_resnet50.se','utf8').split('\\n').slice(0,8).join('\\n'))"]);
+run("sec compare: SE-ResNet-50 is ResNet-50 plus one line", [
+  "-e",
+  "console.log(require('node:fs').readFileSync('specs/nets/se_resnet50.se','utf8').split('\\n').slice(0,8).join('\\n'))",
+]);
 run(`sec compile se_resnet50 --target webgpu --out-dir ${OUT}`, [sec, "compile", "se_resnet50", "--target", "webgpu", "--out-dir", OUT]);
 
 const folder = `${OUT}/se_resnet50/webgpu`;
@@ -29,11 +33,19 @@ const module = readFileSync(`${folder}/se_resnet50.js`);
 console.log(`\n${folder}: a module that any project imports, with no run-time dependency`);
 for (const file of readdirSync(folder).sort()) {
   const stat = statSync(`${folder}/${file}`);
-  console.log(`  ${file.padEnd(22)} ${stat.isDirectory() ? `${readdirSync(`${folder}/${file}`).length} shaders` : `${(stat.size / 1000).toFixed(1)} kB`}`);
+  console.log(
+    `  ${file.padEnd(22)} ${stat.isDirectory() ? `${readdirSync(`${folder}/${file}`).length} shaders` : `${(stat.size / 1000).toFixed(1)} kB`}`,
+  );
 }
 console.log(`  code alone, gzip -9: ${(gzipSync(module, { level: 9 }).length / 1000).toFixed(1)} kB`);
 
-run("running that module on the picture, in Node, on a software GPU", ["scripts/with-gpu.mjs", process.execPath, "scripts/run-module.mjs", folder, PICTURE]);
+run("running that module on the picture, in Node, on a software GPU", [
+  "scripts/with-gpu.mjs",
+  process.execPath,
+  "scripts/run-module.mjs",
+  folder,
+  PICTURE,
+]);
 console.log(`
 What this was: ${PICTURE} (rendered by scripts/make-photo.ts) went through SE-ResNet-50 as WGSL compute shaders.
 The weights are seeded random numbers, so the classes mean nothing; give yours with --weights FILE.safetensors.

@@ -36,8 +36,15 @@ const result = (await net.run({ [input.name]: values }))[output.name];
 const ran = performance.now();
 const top = [...result].map((value, index) => ({ value, index })).sort((a, b) => b.value - a.value);
 console.log(`${signature.name}: ${input.name} ${input.shape.join("×")} → ${output.name} ${output.shape.join("×")}`);
-console.log(`top 5: ${top.slice(0, 5).map((t) => `${t.index}: ${t.value.toFixed(4)}`).join("   ")}`);
+console.log(
+  `top 5: ${top
+    .slice(0, 5)
+    .map((t) => `${t.index}: ${t.value.toFixed(4)}`)
+    .join("   ")}`,
+);
 const a = net.adapter;
-console.log(`load ${(loaded - started).toFixed(0)} ms, run ${(ran - loaded).toFixed(0)} ms on ${a.architecture || a.vendor}${a.isFallbackAdapter ? " (a software GPU)" : ""}, ${a.variant} kernels`);
+console.log(
+  `load ${(loaded - started).toFixed(0)} ms, run ${(ran - loaded).toFixed(0)} ms on ${a.architecture || a.vendor}${a.isFallbackAdapter ? " (a software GPU)" : ""}, ${a.variant} kernels`,
+);
 net.dispose();
 process.exit(0);
