@@ -27,8 +27,9 @@ export function registerTile(g: Geometry): RegisterTile {
   let best: { tile: RegisterTile; cost: number } | undefined;
   for (const columns of [4, 3, 2, 1]) {
     if (columns > g.outQuads) continue;
-    for (const r of [14, 8, 7, 4, 2, 1]) {
-      if (r * columns > 56 || (r > rows && r > 1)) continue;
+    for (const r of [8, 7, 4, 2, 1]) {
+      // beyond 32 accumulators compiling takes longer than what a run gains
+      if (r * columns > 32 || (r > rows && r > 1)) continue;
       const threads = Math.ceil(rows / r) * g.layers * Math.ceil(g.outQuads / columns) * g.blocks.count;
       // below 64 threads a tile starves even a small device
       const waves = Math.ceil(threads / 64) * 64;
@@ -56,12 +57,14 @@ export function printRegister(frame: Frame, kernel: ContractKernel, forced?: Reg
   const lastRow = "limit - 1";
   const offset = single ? "" : ` + block * ${g.inQuads}`;
 
-  const pixel = (r: number): string => `min(row + ${r}, ${lastRow})`;
+  const plus = (text: string, k: number): string => (k === 0 ? text : `${text} + ${k}`);
+  const pixel = (r: number): string => (r === 0 ? "row" : `min(row + ${r}, ${lastRow})`);
   const inputQuads = g.input.layout.lanes / 4;
-  const columnOf = (v: number): string => (ragged && v > 0 ? `min(column + ${v}, ${g.outQuads - 1})` : v === 0 ? "column" : `column + ${v}`);
+  const columnOf = (v: number): string =>
+    ragged && v > 0 ? `min(column + ${v}, ${g.outQuads - 1})` : v === 0 ? "column" : `column + ${v}`;
 
   const inputRead = (r: number): string => {
-    const read = readQuad(g.input, `a${r} + k`);
+    const read = readQuad(g.input, g.inQuads === 1 ? `a${r}` : `a${r} + k`);
     const safe = g.clipped ? `select(vec4f(), ${read}, inside${r})` : read;
     return g.gate ? `${safe} * s` : safe;
   };
@@ -70,19 +73,19 @@ export function printRegister(frame: Frame, kernel: ContractKernel, forced?: Reg
     return g.weight.half ? `mat4x4f(weight[${at}])` : `weight[${at}]`;
   };
   const step = [
-    ...(g.gate ? [`let s = ${readQuad(g.gate, gateAddress(g, `k${offset}`))};`] : []),
+    ...(g.gate ? [`let s = ${readQuad(g.gate, gateAddress(g, g.inQuads === 1 ? (single ? "0" : "block") : `k${offset}`))};`] : []),
     ...V.map((v) => `let m${v} = ${weightRead(v)};`),
     ...R.flatMap((r) => [`let v${r} = ${inputRead(r)};`, V.map((v) => `acc${r}_${v} += m${v} * v${r};`).join(" ")]),
     `q += ${g.outQuads};`,
   ];
-  const walkChannels = [`for (var k = 0; k < ${g.inQuads}; k++) {`, indent(step.join("\n"), 2), "}"];
+  const walkChannels = g.inQuads === 1 ? step : [`for (var k = 0; k < ${g.inQuads}; k++) {`, indent(step.join("\n"), 2), "}"];
 
   const addresses = g.pointwise
     ? R.map((r) => `let a${r} = ${pixel(r)} * ${inputQuads}${offset};`)
     : R.map((r) => `let at${r} = window(${pixel(r)});`);
   const tapLines = R.flatMap((r) =>
     g.clipped
-      ? [`let tap${r} = tap(at${r}, dy, dx);`, `let inside${r} = tap${r} >= 0;`, `let a${r} = max(tap${r}, 0)${offset};`]
+      ? [`let tap${r} = tap(at${r}, dy, dx); let inside${r} = tap${r} >= 0; let a${r} = max(tap${r}, 0)${offset};`]
       : [`let a${r} = tap(at${r}, dy, dx)${offset};`],
   );
   const walkTaps = g.pointwise
@@ -96,11 +99,11 @@ export function printRegister(frame: Frame, kernel: ContractKernel, forced?: Reg
       ];
   const finish = R.map((r) => {
     const calls = V.map((v) => {
-      const call = `finish(acc${r}_${v}, row + ${r}, ${single ? "" : `block * ${g.outQuads} + `}column + ${v})`;
+      const call = `finish(acc${r}_${v}, ${plus("row", r)}, ${single ? "" : `block * ${g.outQuads} + `}${plus("column", v)})`;
       const kept = g.sums ? `total${v} += ${call};` : `${call};`;
       return ragged && v > 0 ? `if (column + ${v} < ${g.outQuads}) { ${kept} }` : kept;
     });
-    return r === 0 ? calls.join("\n") : `if (row + ${r} < limit) {\n${indent(calls.join("\n"), 2)}\n}`;
+    return r === 0 ? calls.join(" ") : `if (row + ${r} < limit) { ${calls.join(" ")} }`;
   });
   const block = [
     ...R.map((r) => V.map((v) => `var acc${r}_${v} = vec4f();`).join(" ")),
@@ -111,7 +114,7 @@ export function printRegister(frame: Frame, kernel: ContractKernel, forced?: Reg
   ];
   const totals = g.sums
     ? V.map((v) => {
-        const put = `sums[${sumsAddress(must(g.sums, "sums"), "z", `${single ? "" : `block * ${g.outQuads} + `}column + ${v}`)}] = total${v};`;
+        const put = `sums[${sumsAddress(must(g.sums, "sums"), "z", `${single ? "" : `block * ${g.outQuads} + `}${plus("column", v)}`)}] = total${v};`;
         return ragged && v > 0 ? `if (column + ${v} < ${g.outQuads}) { ${put} }` : put;
       })
     : [];
@@ -156,7 +159,9 @@ export function printRegister(frame: Frame, kernel: ContractKernel, forced?: Reg
 /** The packed weights as 4x4 matrices: column i holds the four outputs of input i, so `w[q] * x` is the whole step. */
 export function matrixWeights(g: Geometry, weight: number): string[] {
   return g.declared.declarations.map((line, buffer) =>
-    buffer === weight ? line.replace(/array<vec4<(f\d\d)>, (\d+)>/, (_, t: string, n: string) => `array<mat4x4<${t}>, ${Number(n) / 4}>`) : line,
+    buffer === weight
+      ? line.replace(/array<vec4<(f\d\d)>, (\d+)>/, (_, t: string, n: string) => `array<mat4x4<${t}>, ${Number(n) / 4}>`)
+      : line,
   );
 }
 

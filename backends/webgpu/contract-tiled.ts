@@ -2,7 +2,6 @@
  * A contraction for hardware adapters: a workgroup of 8x8 threads makes 32 rows x 32 channels, a thread 4 rows x one vec4. Inputs and weights
  * go through workgroup memory, 32 input channels at a time, double-buffered: one barrier per step of K.
  */
-import { must } from "../../compiler/invariant.ts";
 import type { ContractKernel } from "../../compiler/ir/kernel.ts";
 import { indent } from "../module/text.ts";
 import { describe, finishFunction, type Geometry, geometryOf, layerRows, pixelAddress, sumsAddress, windowFunctions } from "./contract.ts";
@@ -14,6 +13,14 @@ const ROWS = 32;
 const COLUMNS = 8;
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Puts `value` into workgroup memory, 0 where a condition fails; `guard`: whether this thread has an element at all. */
+function staged(conditions: readonly string[], value: string, into: string, guard: string | undefined): string[] {
+  // a read under a condition is not a read: select would evaluate it with any address
+  const put =
+    conditions.length === 0 ? `${into} = ${value};` : `if (${conditions.join(" && ")}) { ${into} = ${value}; } else { ${into} = vec4f(); }`;
+  return [guard === undefined ? put : `if (${guard}) { ${put} }`];
+}
 
 /** vec4s of K in one step: few input channels make short steps. */
 interface Walk {
@@ -55,16 +62,16 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
   // a thread stages up to four rows and up to `step` / 2 weights: indices over the whole workgroup
   const inputLoads = range(Math.ceil((ROWS * step) / 64));
   const weightLoads = range(Math.ceil((step * 4 * COLUMNS) / 64));
-  const rowOf = (i: number): string => `(local + ${i * 64}) / ${step}`;
+  /** Index of the element this thread stages in round `i`. */
+  const at = (i: number): string => (i === 0 ? "local" : `local + ${i * 64}`);
+  const quotient = (i: number, by: number): string => (i === 0 ? `local / ${by}` : `(local + ${i * 64}) / ${by}`);
+  const remainder = (i: number, by: number): string => (by === 1 ? "0" : i === 0 ? `local % ${by}` : `(local + ${i * 64}) % ${by}`);
 
   const inputStage = inputLoads.map((i) => {
     const lines: string[] = [];
     const k = `k${i}`;
-    lines.push(`let ${k} = k + (local + ${i * 64}) % ${step};`);
-    const conditions = [
-      ...((ROWS * step) % 64 !== 0 ? [`local + ${i * 64} < ${ROWS * step}`] : []),
-      ...(partial ? [`${k} < ${walk.run}`] : []),
-    ];
+    lines.push(`let ${k} = k + ${remainder(i, step)};`);
+    const conditions = [...((ROWS * step) % 64 !== 0 ? [`${at(i)} < ${ROWS * step}`] : []), ...(partial ? [`${k} < ${walk.run}`] : [])];
     let value: string;
     if (simple) value = readQuad(g.input, `from${i} + ${k}`);
     else if (walk.overPixels) {
@@ -77,46 +84,49 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
       value = readQuad(g.input, `tap${i}${blockOffset} + ${k}`);
     }
     if (g.gate) value = `${value} * ${readQuad(g.gate, gateAddress(g, walk.overPixels ? "0" : `${k}${blockOffset}`))}`;
-    lines.push("var a = vec4f();");
-    lines.push(conditions.length > 0 ? `if (${conditions.join(" && ")}) { a = ${value}; }` : `a = ${value};`);
-    const put = `tileInput[into * ${ROWS * step} + local + ${i * 64}] = a;`;
-    lines.push((ROWS * step) % 64 !== 0 ? `if (local + ${i * 64} < ${ROWS * step}) { ${put} }` : put);
-    return `{\n${indent(lines.join("\n"), 2)}\n}`;
+    const into = `tileInput[into * ${ROWS * step} + ${at(i)}]`;
+    lines.push(...staged(conditions, value, into, (ROWS * step) % 64 === 0 ? undefined : `${at(i)} < ${ROWS * step}`));
+    return lines.join("\n");
   });
   const ragged = g.outQuads % COLUMNS !== 0;
   const weightStage = weightLoads.map((i) => {
     // [k lane of the step][column]: the lane picks the vec4 inside of the packed 4x4 matrix
     const total = step * 4 * COLUMNS;
-    const at = `local + ${i * 64}`;
-    const lines = [`let lane = (${at}) / ${COLUMNS};`, `let c = tileColumn + (${at}) % ${COLUMNS};`];
+    const lines = [`let lane${i} = ${quotient(i, COLUMNS)};`, `let c${i} = tileColumn + ${remainder(i, COLUMNS)};`];
     const conditions = [
-      ...(total % 64 !== 0 ? [`${at} < ${total}`] : []),
-      ...(partial ? [`k + lane / 4 < ${walk.run}`] : []),
-      ...(ragged ? [`c < ${g.outQuads}`] : []),
+      ...(total % 64 !== 0 ? [`${at(i)} < ${total}`] : []),
+      ...(partial ? [`k + lane${i} / 4 < ${walk.run}`] : []),
+      ...(ragged ? [`c${i} < ${g.outQuads}`] : []),
     ];
-    const matrix = `((q + lane / 4) * ${g.outQuads} + c) * 4 + lane % 4`;
-    const value = readQuad(g.weight, matrix);
-    lines.push("var b = vec4f();");
-    lines.push(conditions.length > 0 ? `if (${conditions.join(" && ")}) { b = ${value}; }` : `b = ${value};`);
-    const put = `tileWeight[into * ${total} + ${at}] = b;`;
-    lines.push(total % 64 !== 0 ? `if (${at} < ${total}) { ${put} }` : put);
-    return `{\n${indent(lines.join("\n"), 2)}\n}`;
+    const value = readQuad(g.weight, `((q + lane${i} / 4) * ${g.outQuads} + c${i}) * 4 + lane${i} % 4`);
+    lines.push(
+      ...staged(conditions, value, `tileWeight[into * ${total} + ${at(i)}]`, total % 64 === 0 ? undefined : `${at(i)} < ${total}`),
+    );
+    return lines.join("\n");
   });
   // after each step: the next channels of the tap, else the next tap
   const [dilationY, dilationX] = w.dilation;
   const nextRow = walk.tapsY > 1 ? [`dy += ${dilationY};`] : [];
   const nextTap =
-    walk.tapsX > 1 ? [`dx += ${dilationX};`, `if (dx == ${walk.tapsX * dilationX}) {`, indent(["dx = 0;", ...nextRow].join("\n"), 2), "}"] : nextRow;
+    walk.tapsX > 1
+      ? [`dx += ${dilationX};`, `if (dx == ${walk.tapsX * dilationX}) {`, indent(["dx = 0;", ...nextRow].join("\n"), 2), "}"]
+      : nextRow;
   const single1 = Math.ceil(walk.run / step) === 1;
   const advance = single1
     ? [`q += ${walk.run};`, ...nextTap]
-    : [`k += ${step};`, `q += ${step};`, `if (k >= ${walk.run}) {`, indent([...(partial ? [`q -= k - ${walk.run};`] : []), "k = 0;", ...nextTap].join("\n"), 2), "}"];
+    : [
+        `k += ${step};`,
+        `q += ${step};`,
+        `if (k >= ${walk.run}) {`,
+        indent([...(partial ? [`q -= k - ${walk.run};`] : []), "k = 0;", ...nextTap].join("\n"), 2),
+        "}",
+      ];
 
   const stageBlock = [...inputStage, ...weightStage, ...advance];
   const state = ["var k = 0;", ...(simple ? [] : ["var dy = 0;", ...(walk.overPixels ? [] : ["var dx = 0;"])])];
   const q0 = single ? "0" : `block * ${w.kernel[0] * w.kernel[1] * g.inQuads}`;
   const from = inputLoads.map((i) => {
-    const row = `min(row + ${rowOf(i)}, limit - 1)`;
+    const row = `min(row + ${quotient(i, step)}, limit - 1)`;
     return simple ? `let from${i} = ${row} * ${inputQuads}${blockOffset};` : `let from${i} = window(${row});`;
   });
 
@@ -124,8 +134,8 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
     `for (var kk = 0; kk < ${step}; kk++) {`,
     indent(
       [
-        ...range(4).map((r) => `let a${r} = tileInput[half * ${ROWS * step} + (ly * 4 + ${r}) * ${step} + kk];`),
-        ...range(4).map((j) => `let b${j} = tileWeight[half * ${step * 4 * COLUMNS} + (kk * 4 + ${j}) * ${COLUMNS} + lx];`),
+        ...range(4).map((r) => `let a${r} = tileInput[side * ${ROWS * step} + (ly * 4 + ${r}) * ${step} + kk];`),
+        ...range(4).map((j) => `let b${j} = tileWeight[side * ${step * 4 * COLUMNS} + (kk * 4 + ${j}) * ${COLUMNS} + lx];`),
         ...range(4).map((r) => `acc${r} += a${r}.x * b0 + a${r}.y * b1 + a${r}.z * b2 + a${r}.w * b3;`),
       ].join("\n"),
       2,
@@ -133,7 +143,10 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
     "}",
   ];
   const column = `${single ? "" : `block * ${g.outQuads} + `}column`;
-  const finish = range(4).map((r) => `if (${ragged ? `column < ${g.outQuads} && ` : ""}row + ly * 4 + ${r} < limit) { ${g.sums ? "total += " : ""}finish(acc${r}, row + ly * 4 + ${r}, ${column}); }`);
+  const finish = range(4).map((r) => {
+    const row = r === 0 ? "own" : `own + ${r}`;
+    return `if (${ragged ? `column < ${g.outQuads} && ` : ""}${row} < limit) { ${g.sums ? "total += " : ""}finish(acc${r}, ${row}, ${column}); }`;
+  });
   const block = [
     ...from,
     ...range(4).map((r) => `var acc${r} = vec4f();`),
@@ -141,8 +154,22 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
     `var q = ${q0};`,
     // step s is staged while step s - 1 is multiplied; the barrier between them is the only one
     `for (var s = 0; s <= ${steps}; s++) {`,
-    indent([`if (s < ${steps}) {`, "  let into = s % 2;", indent(stageBlock.join("\n"), 2), "}", "if (s > 0) {", "  let half = (s - 1) % 2;", indent(multiply.join("\n"), 2), "}", "workgroupBarrier();"].join("\n"), 2),
+    indent(
+      [
+        `if (s < ${steps}) {`,
+        "  let into = s % 2;",
+        indent(stageBlock.join("\n"), 2),
+        "}",
+        "if (s > 0) {",
+        "  let side = (s - 1) % 2;",
+        indent(multiply.join("\n"), 2),
+        "}",
+        "workgroupBarrier();",
+      ].join("\n"),
+      2,
+    ),
     "}",
+    "let own = row + ly * 4;",
     ...finish,
   ];
   const sums = g.sums
@@ -163,7 +190,14 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
       ]
     : [];
   const body = g.sums
-    ? ["var total = vec4f();", `for (var b = 0; b < ${Math.ceil(g.tilePixels / ROWS)}; b++) {`, `  let row = first + b * ${ROWS};`, indent(block.join("\n"), 2), "}", ...sums]
+    ? [
+        "var total = vec4f();",
+        `for (var b = 0; b < ${Math.ceil(g.tilePixels / ROWS)}; b++) {`,
+        `  let row = first + b * ${ROWS};`,
+        indent(block.join("\n"), 2),
+        "}",
+        ...sums,
+      ]
     : [`let row = first + i32(group.y) * ${ROWS};`, ...block];
   const stageSize = Math.max(2 * ROWS * step, g.sums ? 64 : 0);
   const code = shaderText(`tiled 32x32: ${describe(kernel)}`, frame.half, [
@@ -190,6 +224,5 @@ export function printTiled(frame: Frame, kernel: ContractKernel): Shader {
     ),
     "}",
   ]);
-  must(code, "text");
   return { code, groups: [gx, gy, gz], bindings: g.declared.bindings };
 }

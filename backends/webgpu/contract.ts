@@ -70,7 +70,8 @@ export function geometryOf(frame: Frame, kernel: ContractKernel | DepthwiseKerne
     pixels,
     rows: pixels * w.batch,
     clipped:
-      clips(w.in[1], w.out[1], w.kernel[0], w.stride[0], w.dilation[0], w.pad[0]) || clips(w.in[2], w.out[2], w.kernel[1], w.stride[1], w.dilation[1], w.pad[1]),
+      clips(w.in[1], w.out[1], w.kernel[0], w.stride[0], w.dilation[0], w.pad[0]) ||
+      clips(w.in[2], w.out[2], w.kernel[1], w.stride[1], w.dilation[1], w.pad[1]),
     pointwise: w.kernel.every((k) => k === 1) && w.stride.every((s) => s === 1) && w.pad.every((p) => p === 0) && input.layout.base === 0,
     layers: perImage ? w.batch * tiles : 1,
     tiles,
@@ -114,7 +115,13 @@ export function layerRows(g: Geometry, z: string): string[] {
 export function pixelAddress(g: Geometry, line: string, column: string): string {
   const [sn, , sy, sx] = g.input.layout.strides as [number, number, number, number];
   invariant(sn === sy * g.window.in[1] && g.input.layout.base === 0, "inputs with a halo");
-  return `(${line}) * ${sy / 4} + (${column}) * ${sx / 4}`;
+  return sum(
+    [
+      [sy / 4, line],
+      [sx / 4, column],
+    ],
+    0,
+  );
 }
 
 /**
@@ -161,7 +168,8 @@ export function finishFunction(g: Geometry, kernel: ContractKernel | DepthwiseKe
   const { lets, parts } = printExprs([kernel.epilogue, ...(kernel.squeeze ? [kernel.squeeze.of] : [])], scope);
   const wide = (p: { text: string; wide: boolean }): string => (p.wide ? p.text : `vec4f(${p.text})`);
   const [value, summed] = parts.map(wide);
-  const masked = (text: string): string => (channels % 4 === 0 ? text : `select(vec4f(), ${text}, vec4i(c4 * 4) + vec4i(0, 1, 2, 3) < vec4i(${channels}))`);
+  const masked = (text: string): string =>
+    channels % 4 === 0 ? text : `select(vec4f(), ${text}, vec4i(c4 * 4) + vec4i(0, 1, 2, 3) < vec4i(${channels}))`;
   const body = [...lets];
   const same = summed === value;
   body.push(`let value = ${masked(must(value, "epilogue"))};`);
@@ -182,7 +190,10 @@ function storeLines(g: Geometry): string[] {
   invariant(layout.base === 0, "outputs with a halo");
   if (quads) return [`${name}[row * ${layout.lanes / 4} + c4] = ${stored(g.output, "value", true)};`];
   // [n][channels] of a count that is no multiple of 4: one element at a time
-  return [0, 1, 2, 3].map((k) => `if (c4 * 4 + ${k} < ${layout.lanes}) { ${name}[row * ${layout.lanes} + c4 * 4 + ${k}] = ${stored(g.output, `value[${k}]`, false)}; }`);
+  return [0, 1, 2, 3].map(
+    (k) =>
+      `if (c4 * 4 + ${k} < ${layout.lanes}) { ${name}[row * ${layout.lanes} + c4 * 4 + ${k}] = ${stored(g.output, `value[${k}]`, false)}; }`,
+  );
 }
 
 /** Address in quads of the sums of dispatch layer `z`, columns `c4`. */

@@ -32,7 +32,9 @@ export function printDepthwise(frame: Frame, kernel: DepthwiseKernel): Shader {
   const strips = Math.ceil(outW / COLUMNS);
   const columns = Math.min(COLUMNS, outW);
   // input columns that the strip's windows touch, relative to the first
-  const touched = [...new Set(range(columns).flatMap((o) => range(kw).map((t) => o * w.stride[1] + t * w.dilation[1])))].sort((a, b) => a - b);
+  const touched = [...new Set(range(columns).flatMap((o) => range(kw).map((t) => o * w.stride[1] + t * w.dilation[1])))].sort(
+    (a, b) => a - b,
+  );
   const clipsX = w.pad[1] > 0 || (strips * COLUMNS - 1) * w.stride[1] + (kw - 1) * w.dilation[1] - w.pad[1] >= w.in[2];
   const clipsY = w.pad[0] > 0 || (outH - 1) * w.stride[0] + (kh - 1) * w.dilation[0] - w.pad[0] >= w.in[1];
 
@@ -50,7 +52,9 @@ export function printDepthwise(frame: Frame, kernel: DepthwiseKernel): Shader {
     `let n = ${w.batch === 1 ? "0" : `line / ${outH}`};`,
     `let y0 = ${w.batch === 1 ? "line" : `line % ${outH}`} * ${w.stride[0]} - ${w.pad[0]};`,
     ...(clipsX ? touched.map((j) => `let inside${j} = x0 + ${j} >= 0 && x0 + ${j} < ${w.in[2]};`) : []),
-    range(columns).map((o) => `var acc${o} = vec4f();`).join(" "),
+    range(columns)
+      .map((o) => `var acc${o} = vec4f();`)
+      .join(" "),
     `for (var ky = 0; ky < ${kh}; ky++) {`,
     indent(
       [

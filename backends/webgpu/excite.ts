@@ -21,13 +21,14 @@ function lanesFor(outputs: number, inputs: number): number {
 }
 
 export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
-  const packed = new Map(
-    kernel.layers.flatMap((l) => (l.kind === "dense" ? [[l.weight, transposed(l.out, l.in)] as const] : [])),
-  );
+  const packed = new Map(kernel.layers.flatMap((l) => (l.kind === "dense" ? [[l.weight, transposed(l.out, l.in)] as const] : [])));
   const names = new Map([
     [kernel.sums, "sums"],
     [kernel.output, "result"],
-    ...kernel.layers.flatMap((l, i): [number, string][] => [[l.weight, `weight${i}`], ...(l.bias === undefined ? [] : [[l.bias, `bias${i}`] as [number, string]])]),
+    ...kernel.layers.flatMap((l, i): [number, string][] => [
+      [l.weight, `weight${i}`],
+      ...(l.bias === undefined ? [] : [[l.bias, `bias${i}`] as [number, string]]),
+    ]),
   ]);
   const { operands, declarations, bindings } = declare(frame, names, () => false, packed);
   const operand = (b: number): Operand => must(operands.get(b), `operand ${b}`);
@@ -53,7 +54,8 @@ export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
     "}",
   ];
   /** Element `i` of the input of layer `l`. */
-  const inputOf = (l: number, i: string): string => (l === 0 ? (staged ? `shared_[${i}]` : `mean(image, ${i})`) : `shared_[${starts[l]} + ${i}]`);
+  const inputOf = (l: number, i: string): string =>
+    l === 0 ? (staged ? `shared_[${i}]` : `mean(image, ${i})`) : `shared_[${starts[l]} + ${i}]`;
   const finished = (l: number, layer: ExciteLayer, acc: string, o: string): string[] => {
     const bias = layer.bias === undefined ? "" : ` + bias${l}[${layer.kind === "chanconv" ? "0" : o}]`;
     const act = printExpr(layer.act, { operands, axis: () => "0", acc: "u", prefix: "t" });
@@ -101,7 +103,10 @@ export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
       // neighbouring threads take neighbouring outputs; the parts of one output lie `out` apart
       stages.push(
         `if (local < ${lanes * layer.out}) {`,
-        indent([`let o = local % ${layer.out};`, ...dot(l, layer, "o", `local / ${layer.out}`, lanes), "parts[local] = part;"].join("\n"), 2),
+        indent(
+          [`let o = local % ${layer.out};`, ...dot(l, layer, "o", `local / ${layer.out}`, lanes), "parts[local] = part;"].join("\n"),
+          2,
+        ),
         "}",
         "workgroupBarrier();",
         `if (local < ${layer.out}) {`,
@@ -125,20 +130,27 @@ export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
   const tail = [
     `let o = i32(group.x) * ${THREADS} + local;`,
     `if (o < ${layer.out}) {`,
-    indent([...dot(last, layer, "o", "0", 1), ...finished(last, layer, "part", "o"), `result[image * ${outLanes} + o] = value;`].join("\n"), 2),
+    indent(
+      [...dot(last, layer, "o", "0", 1), ...finished(last, layer, "part", "o"), `result[image * ${outLanes} + o] = value;`].join("\n"),
+      2,
+    ),
     lastLanes.length > 0 ? `} else ${lastLanes[0]}` : "}",
   ];
   const needsParts = stages.some((s) => s.includes("parts["));
   const shape = [kernel.channels, ...kernel.layers.map((l) => l.out)].join(" -> ");
-  const code = shaderText(`excite ${shape}, ${kernel.tiles} tiles of ${kernel.pixels} pixels${kernel.batch > 1 ? `, ${kernel.batch} images` : ""}`, frame.half, [
-    declarations,
-    sharedSize > 0 ? `var<workgroup> shared_: array<f32, ${sharedSize}>;` : "",
-    needsParts ? `var<workgroup> parts: array<f32, ${THREADS}>;` : "",
-    meanFunction,
-    `@compute @workgroup_size(${THREADS})`,
-    "fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {",
-    indent(["let local = i32(index);", "let image = i32(group.y);", ...stages, ...tail].join("\n"), 2),
-    "}",
-  ]);
+  const code = shaderText(
+    `excite ${shape}, ${kernel.tiles} tiles of ${kernel.pixels} pixels${kernel.batch > 1 ? `, ${kernel.batch} images` : ""}`,
+    frame.half,
+    [
+      declarations,
+      sharedSize > 0 ? `var<workgroup> shared_: array<f32, ${sharedSize}>;` : "",
+      needsParts ? `var<workgroup> parts: array<f32, ${THREADS}>;` : "",
+      meanFunction,
+      `@compute @workgroup_size(${THREADS})`,
+      "fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {",
+      indent(["let local = i32(index);", "let image = i32(group.y);", ...stages, ...tail].join("\n"), 2),
+      "}",
+    ],
+  );
   return { code, groups: [Math.ceil(Math.max(layer.out, outLanes) / THREADS), kernel.batch, 1], bindings };
 }

@@ -34,7 +34,8 @@ async function openDevice({ net, modes }, given, needs) {
   /** @param {any} limits @param {string} whose */
   const check = (limits, whose) => {
     for (const [limit, value] of Object.entries(needs)) {
-      if (limits[limit] < value) throw new Error(\`\${net}: this net needs \${limit} \${value}, \${whose} has \${limits[limit]}; the cpu target works here\`);
+      if (limits[limit] < value)
+        throw new Error(\`\${net}: this net needs \${limit} \${value}, \${whose} has \${limits[limit]}; the cpu target works here\`);
     }
   };
   if (given) {
@@ -63,7 +64,9 @@ function widen(from, to) {
     const sign = from[i] & 0x8000 ? -1 : 1;
     const exponent = (from[i] >> 10) & 31;
     const fraction = from[i] & 1023;
-    to[i] = sign * (exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction ? NaN : Infinity) : (1 + fraction / 1024) * 2 ** (exponent - 15));
+    to[i] =
+      sign *
+      (exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction ? NaN : Infinity) : (1 + fraction / 1024) * 2 ** (exponent - 15));
   }
 }
 
@@ -94,7 +97,10 @@ function uploadWeights(device, slices, payload, f16) {
     else new Uint8Array(mapped[at], to).set(payload.subarray(offset, offset + count * (half ? 2 : 4)));
   });
   for (const { buffer } of buffers) buffer.unmap();
-  return { buffers: buffers.map(({ buffer }) => buffer), resource: places.map(({ at, offset, size }) => ({ buffer: buffers[at].buffer, offset, size })) };
+  return {
+    buffers: buffers.map(({ buffer }) => buffer),
+    resource: places.map(({ at, offset, size }) => ({ buffer: buffers[at].buffer, offset, size })),
+  };
 }
 
 /**
@@ -146,13 +152,17 @@ async function makeGpuNet(tables, signature, options, weights) {
     const stored = await scoped("weights", () => uploadWeights(device, slices, payload, f16));
     owned.push(...stored.buffers);
     const arenaBuffers = await scoped("arenas", () =>
-      arenas.map((size, i) => device.createBuffer({ label: \`arena \${i}\`, size: roundUp(Math.max(size, 4), 4), usage: STORAGE | COPY_SRC | COPY_DST })),
+      arenas.map((size, i) =>
+        device.createBuffer({ label: \`arena \${i}\`, size: roundUp(Math.max(size, 4), 4), usage: STORAGE | COPY_SRC | COPY_DST }),
+      ),
     );
     owned.push(...arenaBuffers);
     const bytes = tables.outputs.map((place, i) => storedBytes(place, signature.outputs[i]));
     const starts = bytes.map((_, i) => bytes.slice(0, i).reduce((sum, b) => sum + roundUp(b, 8), 0));
     const stagingSize = bytes.reduce((sum, b) => sum + roundUp(b, 8), 0);
-    const staging = await scoped("staging buffer", () => device.createBuffer({ label: "outputs", size: Math.max(stagingSize, 4), usage: MAP_READ | COPY_DST }));
+    const staging = await scoped("staging buffer", () =>
+      device.createBuffer({ label: "outputs", size: Math.max(stagingSize, 4), usage: MAP_READ | COPY_DST }),
+    );
     owned.push(staging);
 
     // pipelines: all at once, the longest texts first
@@ -223,7 +233,9 @@ async function makeGpuNet(tables, signature, options, weights) {
     };
     /** @param {any} encoder */
     const copyOutputs = (encoder) => {
-      tables.outputs.forEach((place, i) => encoder.copyBufferToBuffer(arenaBuffers[place.arena], place.offset, staging, starts[i], bytes[i]));
+      tables.outputs.forEach((place, i) => {
+        encoder.copyBufferToBuffer(arenaBuffers[place.arena], place.offset, staging, starts[i], bytes[i]);
+      });
     };
     /** @param {any} buffer @param {Promise<never>} [gone] */
     const mapped = async (buffer) => {

@@ -9,7 +9,7 @@ import { f32Section, packWeights, type Section } from "../module/weights-file.ts
 import { toHalf } from "./half.ts";
 import { host } from "./host.gen.ts";
 import { memoryTable } from "./memory-table.ts";
-import { type Plan, planOf, type PortEntry, type Resource } from "./plan.ts";
+import { type Plan, type PortEntry, planOf, type Resource } from "./plan.ts";
 import { modesOf } from "./variants.ts";
 
 const options = z.strictObject({
@@ -17,10 +17,9 @@ const options = z.strictObject({
     .enum(["auto", "tiled", "register"])
     .default("auto")
     .meta({ description: "kernels for hardware (tiled), for software adapters (register), or both, chosen when the module loads (auto)" }),
-  f16: z
-    .boolean()
-    .default(false)
-    .meta({ description: "store activations and weights in f16 where the device has shader-f16; sums stay f32; f32 kernels are kept beside" }),
+  f16: z.boolean().default(false).meta({
+    description: "store activations and weights in f16 where the device has shader-f16; sums stay f32; f32 kernels are kept beside",
+  }),
 });
 type Options = z.output<typeof options>;
 
@@ -142,6 +141,7 @@ export const webgpu = defineBackend({
   level: "kernel",
   summary: "WGSL kernels for the net's exact shapes in one ES module, no dependencies",
   options,
+  wholeNetLimit: 1e-4,
   capabilities: {
     order: "nhwc",
     channelMultiple: 4,

@@ -46,7 +46,10 @@ function inMemoryOrder(frame: Frame, kernel: LoopKernel): LoopKernel["space"] {
     });
     return at < 0 ? 0 : (strides[at] as number);
   };
-  return [...kernel.space].map((axis, i) => ({ axis, i })).sort((a, b) => strideOf(b.axis.name) - strideOf(a.axis.name) || a.i - b.i).map((x) => x.axis);
+  return [...kernel.space]
+    .map((axis, i) => ({ axis, i }))
+    .sort((a, b) => strideOf(b.axis.name) - strideOf(a.axis.name) || a.i - b.i)
+    .map((x) => x.axis);
 }
 
 /** A scalar walk visits logical channels only; further threads write the zeros of the padding lanes. */
@@ -57,7 +60,10 @@ function paddingText(frame: Frame, kernel: LoopKernel, from: number, name: strin
   if (wide || padding === 0 || unit === 3) return { count: 0, text: "" };
   const count = (elements / lanes) * padding;
   const at = `(thread - ${from}) / ${padding} * ${lanes} + ${size} + (thread - ${from}) % ${padding}`;
-  return { count, text: `if (thread >= ${from}) {\n  if (thread < ${from + count}) { ${name}[${at}] = ${frame.isHalf(kernel.output) ? "0h" : "0.0f"}; }\n  return;\n}` };
+  return {
+    count,
+    text: `if (thread >= ${from}) {\n  if (thread < ${from + count}) { ${name}[${at}] = ${frame.isHalf(kernel.output) ? "0h" : "0.0f"}; }\n  return;\n}`,
+  };
 }
 
 export function printLoop(frame: Frame, kernel: LoopKernel): Shader {
@@ -109,7 +115,8 @@ export function printLoop(frame: Frame, kernel: LoopKernel): Shader {
     const body = printExpr(kernel.body, scopeOf("t"));
     const step = fn === "add" ? `acc += ${body.text};` : `acc = max(acc, ${body.text});`;
     let block = [...body.lets, step].join("\n");
-    for (const axis of [...over].reverse()) block = `for (var ${axis.name} = 0; ${axis.name} < ${axis.size}; ${axis.name}++) {\n${indent(block, 2)}\n}`;
+    for (const axis of [...over].reverse())
+      block = `for (var ${axis.name} = 0; ${axis.name} < ${axis.size}; ${axis.name}++) {\n${indent(block, 2)}\n}`;
     lines.push(block);
     const epilogue = kernel.epilogue ? printExpr(kernel.epilogue, scopeOf("e", "acc")) : undefined;
     lines.push(...(epilogue?.lets ?? []));
@@ -148,7 +155,12 @@ function storeAddress(frame: Frame, kernel: LoopKernel, scope: Scope, wide: bool
       const { wide: _wide, ...narrow } = scope;
       const printed = printExpr(e, { ...narrow, axis: (name) => (name === "c" ? "c4" : name) });
       // c + 4k in quads: only the constant has to shrink
-      const offset = e.kind === "binary" && e.b.kind === "const" ? (e.fn === "sub" ? -e.b.value : e.b.value) / 4 : e.kind === "binary" && e.a.kind === "const" ? e.a.value / 4 : 0;
+      const offset =
+        e.kind === "binary" && e.b.kind === "const"
+          ? (e.fn === "sub" ? -e.b.value : e.b.value) / 4
+          : e.kind === "binary" && e.a.kind === "const"
+            ? e.a.value / 4
+            : 0;
       return [1, e.kind === "index" ? printed.text : sum([[1, "c4"]], offset)];
     }
     const { wide: _wide, ...narrow } = scope;

@@ -8,7 +8,10 @@ export function memoryTable(program: Program): string {
   const ratio = lowerBound > 0 ? (total / lowerBound).toFixed(3) : "1.000";
   const rows = [...places]
     .sort(([, a], [, b]) => a.arena - b.arena || a.offset - b.offset || a.live[0] - b.live[0])
-    .map(([value, p]) => `//   ${p.arena}  ${String(p.offset).padStart(10)}  ${String(p.bytes).padStart(10)}  ${`${p.live[0]}-${p.live[1]}`.padStart(8)}  ${commentText(value.name)}`);
+    .map(
+      ([value, p]) =>
+        `//   ${p.arena}  ${String(p.offset).padStart(10)}  ${String(p.bytes).padStart(10)}  ${`${p.live[0]}-${p.live[1]}`.padStart(8)}  ${commentText(value.name)}`,
+    );
   return [
     `// Activations: ${total} bytes in ${arenas.length} arenas (${arenas.join(", ")}); at least ${lowerBound} are alive at one time: ${ratio} x the lower bound.`,
     "//   arena  offset       bytes   kernels  value",

@@ -1,7 +1,8 @@
 /** How weights lie in the `.weights` file. Both variants of a kernel read one packing, so that one file serves both. */
-import { numel } from "../../compiler/ir/type.ts";
+
 import type { Value } from "../../compiler/ir/graph.ts";
 import type { Window } from "../../compiler/ir/kernel.ts";
+import { numel } from "../../compiler/ir/type.ts";
 
 export interface Packing {
   /** Equal keys of one tensor share a slice. */

@@ -22,11 +22,11 @@ export interface GpuNet extends LoadedNet {
   };
 }
 
-const held: { gpu?: GPU } = ((globalThis as { secWebgpu?: { gpu?: GPU } }).secWebgpu ??= {});
+const held = globalThis as { secWebgpu?: GPU };
 
 /** Dawn's entry object. It must outlive every device, or the process dies: so it is made once and kept on globalThis. */
 async function openGpu(): Promise<GPU | Unavailable> {
-  if (held.gpu) return held.gpu;
+  if (held.secWebgpu) return held.secWebgpu;
   const places = [createRequire(path.join(process.cwd(), "package.json")), createRequire(import.meta.url)];
   for (const require of places) {
     let entry: string;
@@ -38,8 +38,8 @@ async function openGpu(): Promise<GPU | Unavailable> {
     try {
       const dawn = (await import(pathToFileURL(entry).href)) as Dawn;
       Object.assign(globalThis, dawn.globals);
-      held.gpu = dawn.create([]);
-      return held.gpu;
+      held.secWebgpu = dawn.create([]);
+      return held.secWebgpu;
     } catch (error) {
       return { unavailable: `the package webgpu is installed but does not load: ${(error as Error).message.split("\n")[0]}` };
     }
@@ -58,7 +58,10 @@ export async function openDevice(): Promise<{ readonly device: GPUDevice; readon
   }
   const features = (["timestamp-query", "shader-f16"] as const).filter((f) => adapter.features.has(f));
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  const device = await adapter.requestDevice({
+    requiredFeatures: features,
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+  });
   return { device, info: adapter.info };
 }
 

@@ -74,7 +74,7 @@ export function declare(
   const bindings: Binding[] = [];
   frame.kernel.buffers.forEach(({ value, access }, buffer) => {
     const packing = packed.get(buffer);
-    const name = names.get(buffer) ?? `b${buffer}`;
+    const name = names.get(buffer) ?? `buffer${buffer}`;
     const half = packing ? packing.half : frame.isHalf(buffer);
     const isQuads = quads(buffer);
     const layout = frame.layout(buffer);

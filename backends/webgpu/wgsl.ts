@@ -198,7 +198,7 @@ export function printExprs(exprs: readonly Expr[], scope: Scope): { readonly let
   const done = new Map<number, Part>();
   const wideAxis = scope.wide?.axis;
 
-  const splat = (p: Part, constructor = "vec4f"): string => (p.wide ? p.text : `${constructor}(${p.text})`);
+  const splat = (p: Part, vector = "vec4f"): string => (p.wide ? p.text : `${vector}(${p.text})`);
 
   const address = (e: Extract<Expr, { kind: "load" }>, o: Operand, lane: number | undefined): string => {
     const clamped = guarded.has(id(e));
@@ -239,7 +239,11 @@ export function printExprs(exprs: readonly Expr[], scope: Scope): { readonly let
     const wide = must(scope.wide, "wide axis");
     const { wide: _wide, ...narrow } = scope;
     const axis = (name: string): string =>
-      name === wide.axis ? (wide.size % 4 === 0 ? `(${scope.axis(name)} + ${lane})` : `min(${scope.axis(name)} + ${lane}, ${wide.size - 1})`) : scope.axis(name);
+      name === wide.axis
+        ? wide.size % 4 === 0
+          ? `(${scope.axis(name)} + ${lane})`
+          : `min(${scope.axis(name)} + ${lane}, ${wide.size - 1})`
+        : scope.axis(name);
     const printed = printExprs([e], { ...narrow, axis, prefix: `${scope.prefix}${lets.length}l${lane}_` });
     lets.push(...printed.lets);
     return must(printed.parts[0], "lane").text;
@@ -271,7 +275,10 @@ export function printExprs(exprs: readonly Expr[], scope: Scope): { readonly let
   const make = (e: Expr): Part => {
     switch (e.kind) {
       case "const":
-        return { text: e.type === "f32" ? floatText(e.value) : e.type === "i32" ? String(e.value) : e.value ? "true" : "false", wide: false };
+        return {
+          text: e.type === "f32" ? floatText(e.value) : e.type === "i32" ? String(e.value) : e.value ? "true" : "false",
+          wide: false,
+        };
       case "index": {
         if (e.name !== wideAxis) return { text: scope.axis(e.name), wide: false };
         return { text: `(vec4i(${scope.axis(e.name)}) + vec4i(0, 1, 2, 3))`, wide: true };
@@ -293,7 +300,8 @@ export function printExprs(exprs: readonly Expr[], scope: Scope): { readonly let
         const a = emit(e.a);
         const b = emit(e.b);
         const wide = a.wide || b.wide;
-        if (e.fn === "and") return { text: wide ? `(${splat(a, "vec4<bool>")} & ${splat(b, "vec4<bool>")})` : `(${a.text} && ${b.text})`, wide };
+        if (e.fn === "and")
+          return { text: wide ? `(${splat(a, "vec4<bool>")} & ${splat(b, "vec4<bool>")})` : `(${a.text} && ${b.text})`, wide };
         const floats = scalarType(e.a) === "f32";
         const vector = floats ? "vec4f" : "vec4i";
         const mixed = wide && a.wide !== b.wide;
