@@ -140,7 +140,7 @@ export type KernelKind = Kernel["kind"];
 
 /**
  * How a rank-4 value lies: nchw, or nhwc with `channels` padded (the padding lanes always hold 0) and a zero halo of `halo` pixels on each side.
- * Rank-2 values are [n][channels].
+ * Other ranks are row-major with the last axis padded to `channels`: [n][channels], sums [n][tile][channels].
  */
 export interface Storage {
   readonly order: "nchw" | "nhwc";

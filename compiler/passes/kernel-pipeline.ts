@@ -1,7 +1,7 @@
 /** THE list of kernel passes, in order (kernels.md section 4, architecture.md section 5). A new pass is one file and one line here. */
 import { chooseAlgorithm } from "./kernel/choose-algorithm.ts";
 import { chooseLayout } from "./kernel/choose-layout.ts";
-import { fuseEpilogue } from "./kernel/fuse-epilogue.ts";
+import { fuseEpilogue, fuseSqueezed } from "./kernel/fuse-epilogue.ts";
 import { hoistGates } from "./kernel/hoist-gates.ts";
 import { inlineMaps } from "./kernel/inline-maps.ts";
 import { planMemory } from "./kernel/plan-memory.ts";
@@ -16,13 +16,13 @@ import type { KernelPass } from "./pass.ts";
  * by its producer has one reader less.
  */
 export const kernelPasses: readonly KernelPass[] = [
-  simplifyIndex,
   hoistGates,
   sinkGates,
   fuseEpilogue,
   squeezeSums,
-  fuseEpilogue,
+  fuseSqueezed,
   inlineMaps,
+  simplifyIndex,
   chooseLayout,
   chooseAlgorithm,
   planMemory,
