@@ -9,7 +9,8 @@ export interface CommandHost {
   exit(code: number): void;
 }
 
-export type Register = (program: Command, host: CommandHost) => void;
+/** Adds arguments, options and the action to `command`, which has its name and its description. */
+export type Register = (command: Command, host: CommandHost) => void;
 
 /** Wraps an action: opens the session, awaits the work, prints what was reported. `work` gives the exit code when nothing is wrong. */
 export function action<A extends readonly unknown[], O>(

@@ -1,7 +1,10 @@
 /** From FILE arguments to graphs: what every command that looks at nets starts with. */
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
-import { buildGraph, expandNet, type Graph, loadWorkspace, type NetTree, type Workspace } from "../compiler/index.ts";
+// not the index: `sec check` starts in a third of the time when it leaves passes, lowering and weights alone
+import { buildGraph, expandNet, loadWorkspace } from "../compiler/frontend.ts";
+import type { Graph, NetTree, Workspace } from "../compiler/index.ts";
+import type { NetOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import { fileHost, readSpecArgument, type SpecArgument } from "./spec-files.ts";
 
@@ -68,30 +71,23 @@ export function loadSpec(session: Session, file: string, which: WhichNets): Load
   return undefined;
 }
 
+/** Flags that shape the graph. */
+export interface BuildOptions {
+  readonly shape?: Readonly<Record<string, readonly number[]>>;
+  readonly init?: "default" | "paper";
+}
+
 /** Expands one net and builds its graph. Undefined when there are errors, which are then reported. */
-export function buildNet(
-  session: Session,
-  spec: LoadedSpec,
-  name: string,
-  shapes?: Readonly<Record<string, readonly number[]>>,
-): LoadedNet | undefined {
-  const tree = expandNet(spec.workspace, name, session.diagnostics, shapes ? { shapes } : {});
+export function buildNet(session: Session, spec: LoadedSpec, name: string, options: BuildOptions = {}): LoadedNet | undefined {
+  const { shape, init } = options;
+  const tree = expandNet(spec.workspace, name, session.diagnostics, shape ? { shapes: shape } : {});
   if (!tree || session.diagnostics.hasErrors) return undefined;
-  const graph = buildGraph(tree, session.diagnostics);
+  const graph = buildGraph(tree, session.diagnostics, init ? { init } : {});
   return graph && !session.diagnostics.hasErrors ? { name, spec, tree, graph } : undefined;
 }
 
 /** The one net of a command that needs one. */
-export function loadOneNet(
-  session: Session,
-  file: string,
-  command: string,
-  options: {
-    readonly net?: string | undefined;
-    readonly shapes?: Readonly<Record<string, readonly number[]>>;
-    readonly stdinName?: string | undefined;
-  },
-): LoadedNet | undefined {
+export function loadOneNet(session: Session, file: string, command: string, options: BuildOptions & NetOptions): LoadedNet | undefined {
   const spec = loadSpec(session, file, { net: options.net, one: { command }, stdinName: options.stdinName });
-  return spec && buildNet(session, spec, spec.names[0] as string, options.shapes);
+  return spec && buildNet(session, spec, spec.names[0] as string, options);
 }

@@ -67,7 +67,7 @@ function readArray(file: string, bytes: Uint8Array, name: string): Read | string
   }
 }
 
-function fit(session: Session, port: Port, file: string, read: Read): Float32Array | undefined {
+function fitted(session: Session, port: Port, file: string, read: Read): Float32Array | undefined {
   const want = count(port.shape);
   if (read.data.length === want) return read.data;
   session.usage(messages.SE524.shape({ file, have: dims(read.shape), name: port.name, want: dims(port.shape) }));
@@ -137,7 +137,7 @@ export function readInputs(
     else {
       const read = readArray(file, bytes, port.name);
       if (typeof read === "string") session.usage(messages.SE524.kind({ file, reason: read }));
-      else data = fit(session, port, file, read);
+      else data = fitted(session, port, file, read);
     }
     if (data) inputs.push({ name: port.name, shape: port.shape, source: file, data });
   }

@@ -12,8 +12,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 const code = await runCli(process.argv.slice(2), processIo());
-// a software GPU's threads keep Node alive after everything is disposed
 process.exitCode = code;
-if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit(code);
-process.stdout.once("drain", () => process.exit(code));
-process.stderr.once("drain", () => process.exit(code));
+// a pipe takes what was written bit by bit; leaving earlier would cut it off
+const flushed = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write("", () => resolve()));
+await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+// a software GPU's threads keep Node alive after everything is disposed
+process.exit(code);

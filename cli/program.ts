@@ -5,37 +5,80 @@ import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
 import { InternalError } from "../compiler/invariant.ts";
 import type { CommandHost, Register } from "./command.ts";
-import { checkCommand } from "./commands/check.ts";
-import { compileCommand } from "./commands/compile.ts";
-import { expandCommand } from "./commands/expand.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { fmtCommand } from "./commands/fmt.ts";
-import { initCommand } from "./commands/init.ts";
-import { inspectCommand } from "./commands/inspect.ts";
-import { lsCommand } from "./commands/ls.ts";
-import { opsCommand } from "./commands/ops.ts";
-import { runCommand } from "./commands/run.ts";
-import { targetsCommand } from "./commands/targets.ts";
-import { verifyCommand } from "./commands/verify.ts";
 import type { Io } from "./io.ts";
 import { parseInteger } from "./options.ts";
 import { packageVersion } from "./package-root.ts";
 import { EXIT, type GlobalOptions, openSession, type Session } from "./session.ts";
 
+interface ListedCommand {
+  readonly name: string;
+  readonly summary: string;
+  /** Imported when the command line names it: a command pays for what it needs only. */
+  readonly load: () => Promise<Register>;
+}
+
 /** In the order of use, which is the order of the help. */
-const COMMANDS: readonly Register[] = [
-  compileCommand,
-  checkCommand,
-  runCommand,
-  verifyCommand,
-  inspectCommand,
-  lsCommand,
-  expandCommand,
-  fmtCommand,
-  explainCommand,
-  targetsCommand,
-  opsCommand,
-  initCommand,
+const COMMANDS: readonly ListedCommand[] = [
+  {
+    name: "compile",
+    summary: "write one folder per net and target",
+    load: async () => (await import("./commands/compile.ts")).compileCommand,
+  },
+  {
+    name: "check",
+    summary: "report problems, write nothing",
+    load: async () => (await import("./commands/check.ts")).checkCommand,
+  },
+  {
+    name: "run",
+    summary: "run one net on given inputs",
+    load: async () => (await import("./commands/run.ts")).runCommand,
+  },
+  {
+    name: "verify",
+    summary: "compare targets with the f64 reference",
+    load: async () => (await import("./commands/verify.ts")).verifyCommand,
+  },
+  {
+    name: "inspect",
+    summary: "layers, shapes, parameters, MACs, memory",
+    load: async () => (await import("./commands/inspect.ts")).inspectCommand,
+  },
+  {
+    name: "ls",
+    summary: "places of a net, or what a selector matches",
+    load: async () => (await import("./commands/ls.ts")).lsCommand,
+  },
+  {
+    name: "expand",
+    summary: "the net with everything expanded, as flat JSON",
+    load: async () => (await import("./commands/expand.ts")).expandCommand,
+  },
+  {
+    name: "fmt",
+    summary: "rewrite specs in canonical form",
+    load: async () => (await import("./commands/fmt.ts")).fmtCommand,
+  },
+  {
+    name: "explain",
+    summary: "what a diagnostic means and how to fix it",
+    load: async () => (await import("./commands/explain.ts")).explainCommand,
+  },
+  {
+    name: "targets",
+    summary: "targets, their options, where each comes from",
+    load: async () => (await import("./commands/targets.ts")).targetsCommand,
+  },
+  {
+    name: "ops",
+    summary: "layers, their arguments, op × target table",
+    load: async () => (await import("./commands/ops.ts")).opsCommand,
+  },
+  {
+    name: "init",
+    summary: "a small project, no questions",
+    load: async () => (await import("./commands/init.ts")).initCommand,
+  },
 ];
 
 const HELP_WIDTH = 80;
@@ -110,6 +153,7 @@ function bareSession(io: Io, args: readonly string[]): Session {
 
 function configure(c: Command, io: Io): void {
   c.exitOverride();
+  c.configureHelp({ showGlobalOptions: true });
   c.configureOutput({
     writeOut: (text) => io.stdout.write(text),
     writeErr: () => undefined, // usage errors are printed as diagnostics
@@ -119,14 +163,18 @@ function configure(c: Command, io: Io): void {
   c.helpOption("-h, --help", "show help");
 }
 
-export function buildProgram(io: Io, host: CommandHost): Command {
+/** `args` decide which commands are loaded; the others are a name and a line of help. */
+export async function buildProgram(io: Io, host: CommandHost, args: readonly string[]): Promise<Command> {
   const program = new Command("sec");
   program
     .description("Compiles convolutional networks with squeeze-and-excitation to standalone modules.")
     .version(packageVersion(), "-V, --version", "show the version")
     .addHelpText("after", EXAMPLES);
   withGlobals(program);
-  for (const register of COMMANDS) register(program, host);
+  for (const { name, summary, load } of COMMANDS) {
+    const command = program.command(name).description(summary);
+    if (args.includes(name)) (await load())(command, host);
+  }
   program.helpCommand("help [command]", "show help of a command");
   for (const c of [program, ...program.commands]) configure(c, io);
   return program;
@@ -179,7 +227,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(EXIT_CODES);
     return EXIT.ok;
   }
-  const program = buildProgram(io, host);
+  const program = await buildProgram(io, host, args);
   if (args.length === 0) {
     io.stdout.write(program.helpInformation());
     io.stdout.write(`${EXAMPLES}\n`);

@@ -29,12 +29,15 @@ function decode(bytes: Uint8Array): ReadResult {
   }
 }
 
-export function readTextFile(absolute: string): ReadResult {
+export function readTextFile(absolute: string, limit: number = LIMITS.fileBytes): ReadResult {
   try {
     const stat = statSync(absolute);
     if (stat.isDirectory()) return { ok: false, reason: "it is a folder" };
-    if (stat.size > LIMITS.fileBytes) {
-      return { ok: false, reason: `it has ${stat.size.toLocaleString("en-US")} bytes; the limit is ${LIMITS.fileBytes / 1024 / 1024} MiB` };
+    if (stat.size > limit) {
+      return {
+        ok: false,
+        reason: `it has ${stat.size.toLocaleString("en-US")} bytes; the limit is ${(limit / 1024 / 1024).toFixed(0)} MiB`,
+      };
     }
     return decode(readFileSync(absolute));
   } catch (error) {
@@ -66,9 +69,10 @@ export function systemReason(error: unknown): string {
 
 /** Answers `use` from the file system; paths arrive as the user's own, relative to the working directory. */
 export function fileHost(session: Session): Host {
-  const nets = shippedNets();
   return {
     readText(name) {
+      if (!name.startsWith(SHIPPED) && !path.isAbsolute(name)) return readTextFile(path.resolve(session.options.directory, name));
+      const nets = shippedNets();
       if (name.startsWith(SHIPPED)) {
         const bare = name.slice(SHIPPED.length);
         const direct = path.join(nets.folder, bare);

@@ -6,8 +6,12 @@ import {
   type ByteSource,
   checkValues,
   type Graph,
+  isShardIndex,
+  LIMITS,
   matchWeights,
+  type OpenResult,
   openSafetensors,
+  openShards,
   parseRename,
   type RenameRule,
   type TensorFile,
@@ -16,7 +20,7 @@ import {
 } from "../compiler/index.ts";
 import type { WeightOptions } from "./options.ts";
 import type { Session } from "./session.ts";
-import { systemReason } from "./spec-files.ts";
+import { readTextFile, systemReason } from "./spec-files.ts";
 
 export interface OpenedWeights {
   readonly file?: TensorFile;
@@ -39,24 +43,42 @@ function fileSource(descriptor: number): ByteSource {
   };
 }
 
-/** Opens the file of --weights, if there is one. Undefined after a reported problem. */
+/** Opens the file of --weights, if there is one; the index of a sharded set opens its parts. Undefined after a reported problem. */
 export function openWeights(session: Session, options: WeightOptions): OpenedWeights | undefined {
   const name = options.weights;
   if (name === undefined) return { close: () => undefined };
-  let descriptor: number;
-  try {
-    descriptor = openSync(path.resolve(session.options.directory, name), "r");
-  } catch (error) {
-    session.usage(messages.SE009.file({ file: name, reason: systemReason(error) }));
-    return undefined;
-  }
-  const close = (): void => closeSync(descriptor);
-  if (!fstatSync(descriptor).isFile()) {
-    session.usage(messages.SE009.file({ file: name, reason: "it is a folder" }));
+  const absolute = path.resolve(session.options.directory, name);
+  const descriptors: number[] = [];
+  const close = (): void => {
+    for (const d of descriptors.splice(0)) closeSync(d);
+  };
+  const source = (file: string): ByteSource | string => {
+    try {
+      const descriptor = openSync(file, "r");
+      descriptors.push(descriptor);
+      return fstatSync(descriptor).isFile() ? fileSource(descriptor) : "it is a folder";
+    } catch (error) {
+      return systemReason(error);
+    }
+  };
+  const refuse = (reason: string): undefined => {
+    session.usage(messages.SE009.file({ file: name, reason }));
     close();
-    return undefined;
+  };
+
+  let opened: OpenResult;
+  if (isShardIndex(name)) {
+    const index = readTextFile(absolute, LIMITS.weightHeaderBytes);
+    if (!index.ok) return refuse(index.reason);
+    opened = openShards(name, index.text, (part) => {
+      const found = source(path.join(path.dirname(absolute), part));
+      return typeof found === "string" ? undefined : found;
+    });
+  } else {
+    const found = source(absolute);
+    if (typeof found === "string") return refuse(found);
+    opened = openSafetensors(name, found);
   }
-  const opened = openSafetensors(name, fileSource(descriptor));
   if (opened.ok) return { file: opened.file, close };
   session.diagnostics.report(opened.problem);
   close();

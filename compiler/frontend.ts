@@ -11,6 +11,8 @@ import type { Selector } from "./syntax/ast.ts";
 import { wholeFile } from "./syntax/fragment.ts";
 import { parseSelector } from "./syntax/parse.ts";
 
+export { buildGraph, expandNet, loadWorkspace };
+
 export interface CheckedNet {
   readonly name: string;
   readonly tree: NetTree;

@@ -40,6 +40,7 @@ export {
   expandCallAt,
   expandNet,
   type FileScope,
+  type GraphOptions,
   inferTree,
   libraryBlocks,
   loadWorkspace,
@@ -66,7 +67,7 @@ export { type NpyArray, readNpy, readNpz, writeNpy } from "./weights/npy.ts";
 export { randomInput } from "./weights/random-input.ts";
 export { type ReaderOptions, weightReader } from "./weights/reader.ts";
 export { parseRename, type RenameRule } from "./weights/rename.ts";
-export { type ByteSource, bytesSource, openSafetensors, type TensorFile } from "./weights/safetensors.ts";
+export { type ByteSource, bytesSource, type OpenResult, openSafetensors, type TensorFile } from "./weights/safetensors.ts";
 export { isShardIndex, openShards } from "./weights/shards.ts";
 export type { WeightReader } from "./weights/source.ts";
 export { writeStateDict } from "./weights/write.ts";

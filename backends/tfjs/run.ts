@@ -10,6 +10,7 @@ interface TensorFlow {
   readonly version: { readonly tfjs?: string };
   readonly version_core: string;
   getBackend(): string;
+  enableProdMode(): void;
   ready(): Promise<void>;
 }
 
@@ -40,6 +41,8 @@ export async function tfjsRunner(files: readonly Artifact[], net: string): Promi
   const found = findTensorFlow();
   if ("unavailable" in found) return found;
   const { tf, name } = found;
+  // otherwise it prints an advertisement for its native package between the lines of whoever calls
+  tf.enableProdMode();
   await tf.ready();
   const module = await importModule(files, net);
   const loaded = await module.load({ tf, weights: module.weights });

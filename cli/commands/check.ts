@@ -26,9 +26,8 @@ function checkOnce(session: Session, options: CheckOptions, files: readonly stri
   return read;
 }
 
-export const checkCommand: Register = (program, host) => {
-  withNet(program.command("check"))
-    .description("report problems, write nothing")
+export const checkCommand: Register = (command, host) => {
+  withNet(command)
     .argument("<file...>", "spec files (.se, .json), shipped nets, or -")
     .option("-w, --watch", "check again on change")
     .addHelpText("after", "\nExamples:\n  sec check net.se\n  sec check nets/*.se --error-format github\n  cat net.se | sec check - --json")

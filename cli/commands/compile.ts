@@ -249,7 +249,7 @@ async function compileAll(
       const nets: { net: LoadedNet; check: number }[] = [];
       for (const name of spec.names) {
         const from = session.io.now();
-        const net = buildNet(session, spec, name, options.shape);
+        const net = buildNet(session, spec, name, options);
         if (net) nets.push({ net, check: session.io.now() - from });
       }
       // nothing is written of a file that has errors
@@ -287,10 +287,8 @@ const withStages = (c: Command): Command =>
     .option("--verify-ir", "check the IR after every pass")
     .option("--metafile <FILE>", "sizes, hashes, kernels, timings as JSON");
 
-export const compileCommand: Register = (program, host) => {
-  const command = program
-    .command("compile")
-    .description("write one folder per net and target")
+export const compileCommand: Register = (command, host) => {
+  command
     .argument("<file...>", "spec files (.se, .json), shipped nets, FILE#NET, or -")
     .option("-o, --out-dir <DIR>", `output folder (default ${DEFAULT_OUT}); - prints a one-file target`);
   withStages(withSize(withWeights(withTargets(withNet(command)))))

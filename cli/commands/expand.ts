@@ -6,14 +6,13 @@ import { type NetOptions, type SizeOptions, withNet, withSize } from "../options
 import { bindBatch, ports } from "../ports.ts";
 import { EXIT } from "../session.ts";
 
-export const expandCommand: Register = (program, host) => {
-  withSize(withNet(program.command("expand")))
-    .description("the net with everything expanded, as flat JSON")
+export const expandCommand: Register = (command, host) => {
+  withSize(withNet(command))
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .addHelpText("after", "\nExamples:\n  sec expand resnet50 | jq '.nodes | length'\n  sec expand net.se#small")
     .action(
       action<[string], NetOptions & SizeOptions>(host, (session, options, file) => {
-        const net = loadOneNet(session, file, "expand", { ...options, ...(options.shape ? { shapes: options.shape } : {}) });
+        const net = loadOneNet(session, file, "expand", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const cost = costOf(net.graph, batch);

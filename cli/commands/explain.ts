@@ -4,10 +4,8 @@ import { nearest } from "../../compiler/diagnostics/suggest.ts";
 import { action, type Register } from "../command.ts";
 import { EXIT } from "../session.ts";
 
-export const explainCommand: Register = (program, host) => {
-  program
-    .command("explain")
-    .description("what a diagnostic means and how to fix it")
+export const explainCommand: Register = (command, host) => {
+  command
     .argument("[code]", "a code such as SE202; without it all codes are listed")
     .addHelpText("after", "\nExamples:\n  sec explain SE202\n  sec explain | less")
     .action(

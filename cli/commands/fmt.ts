@@ -43,10 +43,8 @@ function replaceFile(session: Session, spec: SpecArgument, path: string, text: s
   }
 }
 
-export const fmtCommand: Register = (program, host) => {
-  program
-    .command("fmt")
-    .description("rewrite specs in canonical form")
+export const fmtCommand: Register = (command, host) => {
+  command
     .argument("<file...>", "spec files, or - for standard input")
     .option("--check", "write nothing; exit 1 when a file would change")
     .addOption(new Option("--to <FORM>", "print the other form on stdout").choices(["se", "json"]))

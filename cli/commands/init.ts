@@ -42,10 +42,8 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
-export const initCommand: Register = (program, host) => {
-  program
-    .command("init")
-    .description("a small project, no questions")
+export const initCommand: Register = (command, host) => {
+  command
     .argument("[dir]", "where", ".")
     .option("--force", "overwrite files that are there")
     .addHelpText("after", "\nExamples:\n  sec init my-net\n  sec init my-net && cd my-net && sec compile net.se")

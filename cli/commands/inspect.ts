@@ -57,9 +57,8 @@ function print(session: Session, net: LoadedNet, batch: number, kernels: Readonl
   for (const [target, list] of kernels) session.out(`\n${target}: ${list.length} kernels\n${kernelsText(list)}`);
 }
 
-export const inspectCommand: Register = (program, host) => {
-  withTargets(withSize(withNet(program.command("inspect"))))
-    .description("layers, shapes, parameters, MACs, memory")
+export const inspectCommand: Register = (command, host) => {
+  withTargets(withSize(withNet(command)))
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .addHelpText(
       "after",
@@ -67,7 +66,7 @@ export const inspectCommand: Register = (program, host) => {
     )
     .action(
       action<[string], InspectOptions>(host, async (session, options, file) => {
-        const net = loadOneNet(session, file, "inspect", { ...options, ...(options.shape ? { shapes: options.shape } : {}) });
+        const net = loadOneNet(session, file, "inspect", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const kernels = new Map<string, readonly KernelRow[]>();

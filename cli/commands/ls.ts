@@ -6,9 +6,8 @@ import { type NetOptions, withNet } from "../options.ts";
 import { table } from "../report.ts";
 import { EXIT } from "../session.ts";
 
-export const lsCommand: Register = (program, host) => {
-  withNet(program.command("ls"))
-    .description("places of a net, or what a selector matches")
+export const lsCommand: Register = (command, host) => {
+  withNet(command)
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .argument("[selector]", "as in insert ... after SELECTOR")
     .addHelpText("after", '\nExamples:\n  sec ls resnet50\n  sec ls resnet50 "@residual.main"\n  sec ls net.se "@conv[kernel=3]" --json')

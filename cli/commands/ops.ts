@@ -17,10 +17,8 @@ const schemaOf = (op: OpDef): ArgumentSchema => z.toJSONSchema(op.attrs, { io: "
 /** Kernel targets print every op's kernels; graph targets have a complete table: both are native for every op. */
 const targetsOf = (): Record<string, "native" | "decomposed"> => Object.fromEntries(builtInBackends().map((b) => [b.name, "native"]));
 
-export const opsCommand: Register = (program, host) => {
-  program
-    .command("ops")
-    .description("layers, their arguments, op × target table")
+export const opsCommand: Register = (command, host) => {
+  command
     .argument("[name]", "one layer, with its arguments")
     .addHelpText("after", "\nExamples:\n  sec ops\n  sec ops conv\n  sec ops --json | jq '.ops[].name'")
     .action(

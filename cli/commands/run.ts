@@ -107,9 +107,8 @@ function human(rows: readonly OutputRow[], values: Tensors): string[] {
   });
 }
 
-export const runCommand: Register = (program, host) => {
-  withInputs(withSize(withWeights(withTargets(withNet(program.command("run"))))))
-    .description("run one net on given inputs")
+export const runCommand: Register = (command, host) => {
+  withInputs(withSize(withWeights(withTargets(withNet(command)))))
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .option("--output <NAME=FILE>", "write an output as .npy; - puts it into the JSON", appendPair("=", "NAME=FILE"))
     .option("--top <K>", "print the K largest values of every output", parseInteger(1, 100_000))
@@ -120,7 +119,7 @@ export const runCommand: Register = (program, host) => {
     )
     .action(
       action<[string], RunOptions>(host, async (session, options, file) => {
-        const net = loadOneNet(session, file, "run", { ...options, ...(options.shape ? { shapes: options.shape } : {}) });
+        const net = loadOneNet(session, file, "run", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const graph = options.taps ? withTaps(session, net, options.taps) : net.graph;

@@ -55,10 +55,8 @@ function print(session: Session, rows: readonly Row[], details: boolean): void {
   }
 }
 
-export const targetsCommand: Register = (program, host) => {
-  program
-    .command("targets")
-    .description("targets, their options, where each comes from")
+export const targetsCommand: Register = (command, host) => {
+  command
     .argument("[name]", "one target, with its options")
     .addHelpText("after", "\nExamples:\n  sec targets\n  sec targets webgpu\n  sec targets --json")
     .action(

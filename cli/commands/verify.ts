@@ -138,9 +138,8 @@ async function verifyNet(
   return good;
 }
 
-export const verifyCommand: Register = (program, host) => {
-  withInputs(withSize(withWeights(withTargets(withNet(program.command("verify"))))))
-    .description("compare targets with the f64 reference")
+export const verifyCommand: Register = (command, host) => {
+  withInputs(withSize(withWeights(withTargets(withNet(command)))))
     .argument("<file...>", "spec files, FILE#NET, or shipped nets")
     .option("--tolerance <X>", "tightens the derived bound: relative to the largest value", parsePositive)
     .option("--samples <N>", "random inputs", parseInteger(1, 10_000), DEFAULT_SAMPLES)
@@ -165,7 +164,7 @@ export const verifyCommand: Register = (program, host) => {
         for (const file of files) {
           const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
           for (const name of spec?.names ?? []) {
-            const net = spec && buildNet(session, spec, name, options.shape);
+            const net = spec && buildNet(session, spec, name, options);
             if (!net) continue;
             const verdict = await verifyNet(session, options, net, targets, options.optimize ?? config.optimize ?? 2);
             good = good && verdict !== false;

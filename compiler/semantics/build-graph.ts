@@ -9,11 +9,16 @@ import { uniquePaths } from "./paths.ts";
 import type { InsertMark, LayerNode, NetTree, TreeNode } from "./tree.ts";
 import { evaluateTree, type Use } from "./tree-values.ts";
 
+export interface GraphOptions {
+  /** How weights start that no `init` clause speaks of; default "default". */
+  readonly init?: "default" | "paper";
+}
+
 /**
  * The graph of a tree that expanded without errors (undefined if it did not). A residual becomes `add`, `act(kind)` the activation.
  * Paths of nodes are those of `uniquePaths`; a shared use has the path of the use. `num_batches_tracked` is among the weights.
  */
-export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | undefined {
+export function buildGraph(tree: NetTree, diagnostics: Diagnostics, options: GraphOptions = {}): Graph | undefined {
   if (tree.broken || diagnostics.hasErrors) return undefined;
   const paths = uniquePaths(tree.root);
   const builder = graphBuilder(tree.name);
@@ -34,7 +39,7 @@ export function buildGraph(tree: NetTree, diagnostics: Diagnostics): Graph | und
           path,
           origin: node.origin,
           ...(own ? { weights: own } : {}),
-          init: startOf(node),
+          init: startOf(node, options.init ?? "default"),
           ...(mark ? { mark: { inserted: { group: mark.group, policy: mark.policy } } } : {}),
         },
       );
@@ -72,14 +77,19 @@ function markOf(node: TreeNode): InsertMark | undefined {
   return undefined;
 }
 
-/** How weights start: as the `init` of the innermost `insert` or `replace` around them says. */
-function startOf(node: TreeNode): "default" | "paper" {
+/** How weights start: as the `init` of the innermost `insert` or `replace` around them says; without such a clause as `other`. */
+function startOf(node: TreeNode, other: "default" | "paper"): "default" | "paper" {
   for (let at: TreeNode | undefined = node; at; at = at.parent) {
-    const policy = at.init ?? at.inserted?.policy;
+    const policy = at.init ?? (at.inserted && hasClause(at.inserted) ? at.inserted.policy : undefined);
     if (policy !== undefined) return policy === "paper" ? "paper" : "default";
+    // an insertion without a clause is not inside the clause of what it was inserted into
+    if (at.inserted) return other;
   }
-  return "default";
+  return other;
 }
+
+/** A mark without its edit was made by a program, which said what it wants. */
+const hasClause = ({ edit }: InsertMark): boolean => edit === undefined || edit.init !== undefined;
 
 /** A builder that puts the marks of `init preserve` on the tensors of one layer and tells which tensors it has. */
 function marking(

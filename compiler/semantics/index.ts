@@ -1,5 +1,5 @@
 /** From parsed files to the typed graph: loading, expansion, edits, shapes. */
-export { buildGraph } from "./build-graph.ts";
+export { buildGraph, type GraphOptions } from "./build-graph.ts";
 export { type ExpandOptions, expandNet } from "./expand-net.ts";
 export { expandAnew, expandCallAt } from "./expand-place.ts";
 export { inferTree } from "./infer-types.ts";
