@@ -16,8 +16,9 @@ export interface PlacingRules {
   readonly mostArenas: number;
 }
 
-/** Plans kept at each step while the values that decide the size are placed, and after. */
-const BEAM = 48;
+/** Plans kept at each step while the values that decide the size are placed: EFFORT / values, within these limits; and after. */
+const EFFORT = 3000;
+const BEAM = { least: 8, most: 48 } as const;
 const SMALL_BEAM = 8;
 /** Plans kept that put the same values together at other offsets. */
 const ALIKE = 2;
@@ -79,13 +80,14 @@ function partitionKey(plan: Plan, item: LiveValue, color: number): number {
 }
 
 function beamSearch(order: readonly LiveValue[], rules: PlacingRules, bound: number): Plan {
+  const beam = Math.min(BEAM.most, Math.max(BEAM.least, Math.floor(EFFORT / order.length)));
   let plans: readonly Plan[] = [{ arenas: [], colors: new Map(), total: 0, sums: [] }];
   for (const item of order) {
     const next = plans.flatMap((plan) => choices(plan, item, rules).map((choice) => ({ plan, choice, total: plan.total + choice.growth })));
     // sort is stable: equal totals keep the order of their makers
     next.sort((a, b) => a.total - b.total || a.plan.arenas.length - b.plan.arenas.length);
     const kept = new Map<number, number>();
-    const width = item.bytes < SMALL * bound ? SMALL_BEAM : BEAM;
+    const width = item.bytes < SMALL * bound ? SMALL_BEAM : beam;
     const selected: Plan[] = [];
     for (const { plan, choice } of next) {
       if (selected.length >= width) break;
