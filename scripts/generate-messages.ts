@@ -65,6 +65,7 @@ const literal = (text: string): string => {
   const body = text
     .replace(/[`\\]/g, "\\$&")
     .replace(/\$\{/g, "\\${")
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a template literal in the generated file
     .replace(/\{(\w+)\}/g, "${p.$1}");
   return /\{\w+\}/.test(text) ? `\`${body}\`` : JSON.stringify(text);
 };

@@ -91,23 +91,4 @@ function makeTfNet(name, signature, tf, w, folds, forward) {
   };
 }
 
-export {
-  activate,
-  avgPool,
-  chanconv,
-  conv,
-  deconv,
-  dropPath,
-  groupNorm,
-  linear,
-  localResponseNorm,
-  makeTfNet,
-  makeTfNet,
-  maxPool,
-  norm,
-  shuffleOrder,
-  softmax,
-  standardize,
-  take,
-  unshuffle,
-};
+export { makeTfNet };

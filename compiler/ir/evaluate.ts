@@ -1,4 +1,5 @@
 /** Evaluates the integer part of an expression at one point. What depends on loaded data is unknown (undefined). */
+import { evaluateBinary } from "./expr.ts";
 import type { Expr } from "./kernel.ts";
 
 /** Axis name to coordinate. */
@@ -57,36 +58,7 @@ export function evaluateAt(e: Expr, point: Point, visit: Visitor): number | unde
       if (e.fn === "and" && a === 0) return 0;
       const b = evaluateAt(e.b, point, visit);
       if (a === undefined || b === undefined) return undefined;
-      const { fn } = e;
-      switch (fn) {
-        case "add":
-          return a + b;
-        case "sub":
-          return a - b;
-        case "mul":
-          return a * b;
-        case "div":
-          return a / b;
-        case "min":
-          return Math.min(a, b);
-        case "max":
-          return Math.max(a, b);
-        case "pow":
-          return a ** b;
-        case "idiv":
-          return Math.floor(a / b);
-        case "imod":
-          return a - b * Math.floor(a / b);
-        case "lt":
-          return a < b ? 1 : 0;
-        case "le":
-          return a <= b ? 1 : 0;
-        case "eq":
-          return a === b ? 1 : 0;
-        case "and":
-          return a && b ? 1 : 0;
-      }
-      return fn satisfies never;
+      return evaluateBinary(e.fn, a, b);
     }
     case "select": {
       const cond = evaluateAt(e.cond, point, visit);

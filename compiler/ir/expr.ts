@@ -40,7 +40,8 @@ function pair(a: Operand, b: Operand): [Expr, Expr] {
   return [a, lift(b, typeOf(a))];
 }
 
-function evaluate(fn: BinaryFn, a: number, b: number): number {
+/** What a binary function computes, in f64; comparisons give 1 or 0. */
+export function evaluateBinary(fn: BinaryFn, a: number, b: number): number {
   switch (fn) {
     case "add":
       return a + b;
@@ -78,7 +79,7 @@ export function binary(fn: BinaryFn, left: Operand, right: Operand): Expr {
   const y = constantOf(b);
   const type: ScalarType = fn === "lt" || fn === "le" || fn === "eq" || fn === "and" ? "bool" : typeOf(a);
   // f32 arithmetic is left to the target: folding it in f64 would round differently
-  if (x !== undefined && y !== undefined && (typeOf(a) !== "f32" || type === "bool")) return constant(evaluate(fn, x, y), type);
+  if (x !== undefined && y !== undefined && (typeOf(a) !== "f32" || type === "bool")) return constant(evaluateBinary(fn, x, y), type);
   if (fn === "add" && x === 0) return b;
   if ((fn === "add" || fn === "sub") && y === 0) return a;
   if (fn === "mul" && x === 1) return b;

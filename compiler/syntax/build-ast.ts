@@ -8,7 +8,7 @@ import type { BinaryOperator, Expr, Name, PathPart, StringLiteral } from "./ast.
 import { type Fragment, fragmentSpan } from "./fragment.ts";
 import { decodeString, tokenEnd } from "./scan.ts";
 import { NumberToken, Name as WordToken } from "./tokens.ts";
-import { isKeyword } from "./words.ts";
+import { BINDING, isKeyword, NOT_BINDING } from "./words.ts";
 
 export interface Context {
   readonly fragment: Fragment;
@@ -70,23 +70,6 @@ export function buildParts(context: Context, token: IToken): PathPart[] {
 /** What stands between two operands, or in front of one, in the order of the text. */
 export type Piece = { readonly kind: "operand"; readonly expr: Expr } | { readonly kind: "prefix" | "binary"; readonly token: IToken };
 
-const LEVEL: Readonly<Record<BinaryOperator, number>> = {
-  or: 1,
-  and: 2,
-  "==": 4,
-  "!=": 4,
-  "<": 4,
-  "<=": 4,
-  ">": 4,
-  ">=": 4,
-  "+": 5,
-  "-": 5,
-  "*": 6,
-  "/": 6,
-  "//": 6,
-  "%": 6,
-};
-const NOT_LEVEL = 3;
 const COMPARE = 4;
 
 interface Cursor {
@@ -109,10 +92,10 @@ function climb(cursor: Cursor, lowest: number): Expr {
     const piece = cursor.pieces[cursor.next];
     if (piece?.kind !== "binary") return left;
     const operator = binaryOperator(cursor.context, piece.token);
-    const level = LEVEL[operator];
+    const level = BINDING[operator];
     if (level < lowest) return left;
     cursor.next++;
-    if (level === COMPARE && left.kind === "binary" && LEVEL[left.operator] === COMPARE && !isParenthesised(cursor, left))
+    if (level === COMPARE && left.kind === "binary" && BINDING[left.operator] === COMPARE && !isParenthesised(cursor, left))
       cursor.context.diagnostics.report(messages.SE003.chain(), tokenSpan(cursor.context, piece.token));
     const right = climb(cursor, level + 1);
     left = { kind: "binary", operator, left, right, span: union(left.span, right.span) };
@@ -132,12 +115,12 @@ function prefixed(cursor: Cursor, lowest: number): Expr {
   const at = tokenSpan(context, token);
   if (token.image === "not") {
     const before = pieces[cursor.next - 2];
-    if (lowest > NOT_LEVEL && before && before.kind !== "operand")
+    if (lowest > NOT_BINDING && before && before.kind !== "operand")
       context.diagnostics.report(messages.SE003.not({ operator: before.token.image }), at);
-    const operand = climb(cursor, NOT_LEVEL);
+    const operand = climb(cursor, NOT_BINDING);
     return { kind: "unary", operator: "not", operand, span: union(at, operand.span) };
   }
-  const operand = prefixed(cursor, LEVEL["*"] + 1);
+  const operand = prefixed(cursor, BINDING["*"] + 1);
   return { kind: "unary", operator: "-", operand, span: union(at, operand.span) };
 }
 

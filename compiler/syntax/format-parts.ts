@@ -1,7 +1,7 @@
 /** Canonical text of what stands on one line: numbers, strings, expressions, calls, paths, selectors. */
 import { unreachable } from "../invariant.ts";
 import type { Arg, Atoms, BinaryOperator, Call, Expr, Name, Param, Path, PathPart, Predicate, Segment, Selector } from "./ast.ts";
-import { isIdentifier } from "./words.ts";
+import { BINDING, isIdentifier, NOT_BINDING } from "./words.ts";
 
 /** The shortest spelling that reads back as the same number; small ones with an exponent. */
 export function formatNumber(value: number): string {
@@ -28,30 +28,13 @@ export function formatLabel(name: Name): string {
 
 // ---- expressions -----------------------------------------------------------------------------------------------------
 
-const LEVEL: Readonly<Record<BinaryOperator, number>> = {
-  or: 1,
-  and: 2,
-  "==": 4,
-  "!=": 4,
-  "<": 4,
-  "<=": 4,
-  ">": 4,
-  ">=": 4,
-  "+": 5,
-  "-": 5,
-  "*": 6,
-  "/": 6,
-  "//": 6,
-  "%": 6,
-};
-const NOT = 3;
 const SUM = 5;
 const UNARY = 7;
 const POSTFIX = 8;
 
 function levelOf(expr: Expr): number {
-  if (expr.kind === "binary") return LEVEL[expr.operator];
-  if (expr.kind === "unary") return expr.operator === "not" ? NOT : UNARY;
+  if (expr.kind === "binary") return BINDING[expr.operator];
+  if (expr.kind === "unary") return expr.operator === "not" ? NOT_BINDING : UNARY;
   return POSTFIX + 1;
 }
 
@@ -83,11 +66,11 @@ function bare(expr: Expr): string {
     case "index":
       return `${formatObject(expr.object)}[${formatExpr(expr.index)}]`;
     case "unary":
-      return expr.operator === "not" ? `not ${formatExpr(expr.operand, NOT)}` : `-${formatExpr(expr.operand, UNARY)}`;
+      return expr.operator === "not" ? `not ${formatExpr(expr.operand, NOT_BINDING)}` : `-${formatExpr(expr.operand, UNARY)}`;
     case "binary": {
-      const level = LEVEL[expr.operator];
+      const level = BINDING[expr.operator];
       // comparisons do not chain, so both sides must bind tighter
-      const left = formatExpr(expr.left, level === LEVEL["=="] ? SUM : level);
+      const left = formatExpr(expr.left, level === BINDING["=="] ? SUM : level);
       return `${left} ${expr.operator} ${formatExpr(expr.right, level + 1)}`;
     }
     default:
@@ -110,7 +93,7 @@ export function formatTimes(times: Expr): string {
 /** `stride=2`, but `when = stride == 1`, where two `=` close together would be hard to read. */
 function formatArg({ name, value }: Arg): string {
   if (!name) return formatExpr(value);
-  const sign = value.kind === "binary" && LEVEL[value.operator] < SUM ? " = " : "=";
+  const sign = value.kind === "binary" && BINDING[value.operator] < SUM ? " = " : "=";
   return `${name.text}${sign}${formatExpr(value)}`;
 }
 

@@ -1,4 +1,5 @@
 /** The reserved words of the language (language.md section 2). They cannot name a block, net or parameter, but are fine as labels and parts. */
+import type { BinaryOperator } from "./ast.ts";
 
 export const MERGE_WORDS = ["residual", "add", "mul", "concat"] as const;
 
@@ -19,3 +20,22 @@ export function isKeyword(text: string): boolean {
 export function isIdentifier(text: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
 }
+
+/** How tightly each binary operator binds (language.md section 3); `not` stands at 3, between `and` and the comparisons. */
+export const BINDING: Readonly<Record<BinaryOperator, number>> = {
+  or: 1,
+  and: 2,
+  "==": 4,
+  "!=": 4,
+  "<": 4,
+  "<=": 4,
+  ">": 4,
+  ">=": 4,
+  "+": 5,
+  "-": 5,
+  "*": 6,
+  "/": 6,
+  "//": 6,
+  "%": 6,
+};
+export const NOT_BINDING = 3;
