@@ -105,6 +105,14 @@ const shapes: readonly Shape[] = [8, 12, 20, 72].flatMap((c) => [
 ]);
 
 describe.each(placements)("$name", (placement) => {
+  test("in f32 within 1e-5 of the largest output (kernels.md section 1), fused as unfused", () => {
+    const graph = graphOf(placement, "relu", { c: 12, h: 7, w: 7 }, { hidden: 3 });
+    const unfused = optimize(graph, gpu, 1, 0).program;
+    const exact = run(unfused).get("out") as Float64Array;
+    for (const program of [unfused, optimize(graph, gpu, 1).program])
+      expect(relativeError(exact, run(program, { mode: "f32" }).get("out") as Float64Array)).toBeLessThan(1e-5);
+  });
+
   for (const act of ["relu", "hswish", "none"])
     for (const batch of [1, 3])
       test(`${act}, batch ${batch}`, () => {
