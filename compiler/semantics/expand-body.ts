@@ -11,7 +11,7 @@ import { expandInput } from "./expand-input.ts";
 import { resolveFrom } from "./expand-jumps.ts";
 import { reportUnlabelled } from "./expand-layer.ts";
 import { expandMerge } from "./expand-merge.ts";
-import { base, placeNode, poisonNode } from "./expand-nodes.ts";
+import { base, isNumbered, placeNode, poisonNode } from "./expand-nodes.ts";
 import { valueType } from "./infer-types.ts";
 import type { JumpTarget, LevelNode } from "./tree.ts";
 
@@ -72,7 +72,7 @@ function repetitions(cx: Context, statement: LayerStatement, flow: Flow): number
     report(cx, messages.SE112.times({ got: kindText(times) }), expr.span);
     return undefined;
   }
-  if (statement.label) {
+  if (statement.label && !isNumbered(statement.label.text)) {
     const { text } = statement.label;
     const what = sourceText(statement.what.span);
     const fixed = `${text}: { ${what.length > 40 ? "..." : what} * ${times} }`;

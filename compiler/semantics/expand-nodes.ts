@@ -21,6 +21,15 @@ export function base(cx: Context, place: Place, span: Span, nameSpan: Span, flow
   };
 }
 
+const NUMBER_IN_LABEL = /\{(\d*)\}/g;
+
+/** Whether the label stands for another name at every layer that has it. */
+export const isNumbered = (label: string): boolean => label.search(NUMBER_IN_LABEL) >= 0;
+
+/** `{}` in a label is the layer's number; `{1}` is the number counted from 1. */
+const numberedLabel = (label: string, number: number): string =>
+  label.replace(NUMBER_IN_LABEL, (_, first: string) => String(number + Number(first)));
+
 /**
  * Puts a node at the end of the body, gives it its label or number, and reports a name that is taken (SE106).
  * The entry returned is marked `done` once the node is complete; until then it cannot be jumped to.
@@ -30,9 +39,10 @@ export function placeNode(cx: Context, place: Place, node: TreeNode, label: Name
   const number = counted ? counter.counted++ : undefined;
   const named: Named = { node, span: label?.span ?? node.nameSpan, done: false };
   if (label) {
-    node.label = label.text;
-    node.part = label.text;
-    addLabel(cx, place, label, named);
+    const text = numberedLabel(label.text, number ?? 0);
+    node.label = text;
+    node.part = text;
+    addLabel(cx, place, { ...label, text }, named);
   } else if (number !== undefined) {
     node.part = String(number);
     if (place.branch === undefined) {

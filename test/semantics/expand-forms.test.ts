@@ -48,6 +48,12 @@ describe("numbers and labels", () => {
     expect(weights(net("a: { conv(8, 3)  mid: conv(8, 3)  conv(8, 3) }"))).toEqual(["a.0.weight", "a.mid.weight", "a.2.weight"]);
   });
 
+  test("a label with {} holds the layer's number and may be repeated", () => {
+    const text = 'a: { "s1-{}": conv(8, 3) * 2  relu  "s1-{}": conv(8, 3)  "layer{1}": conv(8, 3) * 2 }';
+    expect(weights(net(text))).toEqual(["a.s1-0.weight", "a.s1-1.weight", "a.s1-3.weight", "a.layer5.weight", "a.layer6.weight"]);
+    expect(paths(net('"m{}": add { p { tanh } q {} }  from m0  relu'))).toContain("m0 add");
+  });
+
   test("unlabelled merges and what is in them do not count; taken arms and repetitions do", () => {
     const g = net(
       `a: {
