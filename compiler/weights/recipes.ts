@@ -74,16 +74,18 @@ function sum(sources: readonly Tensor[]): Float64Array {
 
 /** matmul: a [m, k, 1, 1] times b [k, n, 1, 1]; trailing axes of size 1 are free. */
 function matmul(sources: readonly Tensor[]): Float64Array {
-  const [a, b] = [must(sources[0], "matmul left"), must(sources[1], "matmul right")];
-  const m = a.shape[0] ?? 1;
-  const k = a.data.length / m;
-  const n = b.data.length / k;
-  const out = new Float64Array(m * n);
-  for (let i = 0; i < m; i++)
-    for (let j = 0; j < k; j++) {
-      const f = a.data[i * k + j]!;
-      for (let c = 0; c < n; c++) out[i * n + c]! += f * b.data[j * n + c]!;
+  const rows = must(sources[0], "matmul left").shape[0] ?? 1;
+  const [a, b] = [data(sources, 0), data(sources, 1)];
+  const inner = a.length / rows;
+  const columns = b.length / inner;
+  const out = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    const row = out.subarray(i * columns, (i + 1) * columns);
+    for (let j = 0; j < inner; j++) {
+      const f = a[i * inner + j]!;
+      for (let c = 0, at = j * columns; c < columns; c++, at++) row[c]! += f * b[at]!;
     }
+  }
   return out;
 }
 
