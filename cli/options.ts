@@ -55,16 +55,19 @@ export interface NetOptions {
   readonly stdinName?: string;
 }
 
-export interface WeightOptions {
-  readonly weights?: string;
-  readonly seed: number;
-  readonly init?: "default" | "paper";
+export interface MatchingOptions {
   readonly rename?: readonly (readonly [string, string])[];
   readonly strip?: readonly string[];
   readonly fresh?: readonly string[];
   readonly zeroBias?: boolean;
   readonly ignoreExtra?: boolean;
   readonly partial?: boolean;
+}
+
+export interface WeightOptions extends MatchingOptions {
+  readonly weights?: string;
+  readonly seed: number;
+  readonly init?: "default" | "paper";
 }
 
 export interface SizeOptions {
@@ -100,10 +103,17 @@ export const withTargets = (c: Command): Command =>
     .option("--set <TARGET.KEY=VALUE>", "target option; `sec targets NAME` lists them", appendPair("=", "TARGET.KEY=VALUE"));
 
 export const withWeights = (c: Command): Command =>
+  withMatching(withSeed(c.option("--weights <FILE>", "safetensors file; without it weights are made from --seed")));
+
+/** How tensors without a file start. */
+export const withSeed = (c: Command): Command =>
   c
-    .option("--weights <FILE>", "safetensors file; without it weights are made from --seed")
     .option("--seed <N>", "seed for weights without a file and for random inputs", parseInteger(0, MAX_SEED), 0)
-    .addOption(new Option("--init <POLICY>", "how such weights start").choices(["default", "paper"]))
+    .addOption(new Option("--init <POLICY>", "how such weights start").choices(["default", "paper"]));
+
+/** How the names of a weight file meet those of a net (weights.md section 4). */
+export const withMatching = (c: Command): Command =>
+  c
     .option("--rename <A=B>", "rename tensors of the file by whole parts; `*` is one part", appendPair("=", "A=B"))
     .option("--strip <PREFIX>", "drop a prefix from the file's names", append)
     .option("--fresh <PATH>", "make this layer's tensors new instead of loading them", append)

@@ -32,6 +32,10 @@ const kernel = z.strictObject({
   bytes: z.number(),
 });
 
+/** The same number for two nets. */
+const pair = z.tuple([count, count]);
+const tensor = z.strictObject({ name: z.string(), dtype: z.string(), shape: z.array(count) });
+
 const layerVerdict = z.strictObject({
   path: z.string(),
   op: z.string(),
@@ -149,6 +153,26 @@ export const outputSchemas = {
         macs: count,
       }),
     ),
+  }),
+  compare: z.strictObject({
+    a: z.string(),
+    b: z.string(),
+    params: pair,
+    macs: pair,
+    layers: pair,
+    elementOps: pair,
+    targets: z.array(z.strictObject({ target: z.string(), dispatches: pair.optional(), bytes: pair })),
+  }),
+  weights: z.strictObject({
+    net: z.string(),
+    file: z.string(),
+    fits: count,
+    total: count,
+    missing: z.array(tensor),
+    extra: z.array(tensor),
+    misshapen: z.array(z.strictObject({ name: z.string(), want: z.array(count), have: z.array(count) })),
+    renames: z.array(z.strictObject({ from: z.string(), to: z.string(), tensors: count })),
+    problems: z.array(diagnostic),
   }),
   targets: z.strictObject({
     targets: z.array(

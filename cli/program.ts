@@ -55,6 +55,16 @@ const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import("./commands/expand.ts")).expandCommand,
   },
   {
+    name: "compare",
+    summary: "what an edit adds: parameters, MACs, bytes",
+    load: async () => (await import("./commands/compare.ts")).compareCommand,
+  },
+  {
+    name: "weights",
+    summary: "what of a weight file fits a net; converts it",
+    load: async () => (await import("./commands/weights.ts")).weightsCommand,
+  },
+  {
     name: "fmt",
     summary: "rewrite specs in canonical form",
     load: async () => (await import("./commands/fmt.ts")).fmtCommand,

@@ -8,6 +8,7 @@ import {
   type Graph,
   isShardIndex,
   LIMITS,
+  type MatchResult,
   matchWeights,
   type OpenResult,
   openSafetensors,
@@ -18,7 +19,7 @@ import {
   type WeightReader,
   weightReader,
 } from "../compiler/index.ts";
-import type { WeightOptions } from "./options.ts";
+import type { MatchingOptions, WeightOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import { readTextFile, systemReason } from "./spec-files.ts";
 
@@ -85,12 +86,24 @@ export function openWeights(session: Session, options: WeightOptions): OpenedWei
   return undefined;
 }
 
-function renameRules(session: Session, options: WeightOptions): RenameRule[] {
+function renameRules(session: Session, options: MatchingOptions): RenameRule[] {
   return (options.rename ?? []).flatMap(([from, to]) => {
     const rule = parseRename(`${from}=${to}`);
     if (!("reason" in rule)) return [rule];
     session.usage(messages.SE520.value({ option: "--rename", want: `A=B of whole parts (${rule.reason})`, given: `${from}=${to}` }));
     return [];
+  });
+}
+
+/** What fits, under the flags of the command line. A malformed rule is reported as wrong usage. */
+export function matchFile(session: Session, graph: Graph, file: TensorFile, options: MatchingOptions): MatchResult {
+  return matchWeights(graph, file, {
+    rename: renameRules(session, options),
+    strip: options.strip,
+    fresh: options.fresh,
+    zeroBias: options.zeroBias,
+    ignoreExtra: options.ignoreExtra,
+    partial: options.partial,
   });
 }
 
@@ -101,15 +114,7 @@ export function weightsOf(session: Session, graph: Graph, opened: OpenedWeights,
     session.note(`weights: none given, initialised with seed ${options.seed}`);
     return weightReader({ seed: options.seed });
   }
-  const rename = renameRules(session, options);
-  const match = matchWeights(graph, file, {
-    rename,
-    strip: options.strip,
-    fresh: options.fresh,
-    zeroBias: options.zeroBias,
-    ignoreExtra: options.ignoreExtra,
-    partial: options.partial,
-  });
+  const match = matchFile(session, graph, file, options);
   for (const d of match.diagnostics) session.diagnostics.add(d);
   for (const line of match.log) session.note(`weights: ${line}`);
   if (!match.plan || session.failed) return undefined;

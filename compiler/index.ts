@@ -66,7 +66,7 @@ export { checkValues } from "./weights/check-values.ts";
 export { type NpyArray, readNpy, readNpz, writeNpy } from "./weights/npy.ts";
 export { randomInput } from "./weights/random-input.ts";
 export { type ReaderOptions, weightReader } from "./weights/reader.ts";
-export { parseRename, type RenameRule } from "./weights/rename.ts";
+export { parseRename, type RenameRule, ruleText } from "./weights/rename.ts";
 export { type ByteSource, bytesSource, type OpenResult, openSafetensors, type TensorFile } from "./weights/safetensors.ts";
 export { isShardIndex, openShards } from "./weights/shards.ts";
 export type { WeightReader } from "./weights/source.ts";

@@ -364,7 +364,7 @@ export const messages = {
   },
   SE522: {
     failed: (p: { path: P; reason: P }): Message => ({ code: "SE522", severity: "error", title: `cannot write \`${p.path}\`: ${p.reason}`, notes: [] }),
-    foreign: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` was not written by sec`, notes: [], help: "choose another --out-dir, or --force to overwrite it" }),
+    foreign: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` was not written by sec`, notes: [], help: "choose another place, or --force to overwrite it" }),
     folder: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` is a file, not a folder`, notes: [], help: "choose another --out-dir" }),
   },
   SE523: {
@@ -411,7 +411,7 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE113: { summary: "a word that is no choice", text: "Some arguments are one of a few words, such as the mode of `upsample` or the kind of `act`.\n\nWrong:\n```se\nupsample(2, mode=\"cubic\")\n```\nRight:\n```se\nupsample(2, mode=\"bilinear\")\n```" },
   SE114: { summary: "something that contains itself", text: "Every file terminates: blocks cannot contain themselves, nets cannot derive from or contain themselves, and files cannot use themselves.\n\nWrong:\n```se\nblock a { relu  a }\n```\nRight:\n```se\nblock a { relu * 2 }\n```" },
   SE115: { summary: "something that cannot be computed", text: "Expressions are computed while the net is expanded; division by zero, an index past the end of a list and results that are no finite number stop it.\n\nWrong:\n```se\nrelu * layers[4]   # layers=[3, 4, 6, 3]\n```\nRight:\n```se\nrelu * layers[3]\n```" },
-  SE116: { summary: "a repetition of a label", text: "`* n` makes n layers, and their names would all be the label.\n\nWrong:\n```se\nlayer1: bottleneck(64) * 3\n```\nRight:\n```se\nlayer1: { bottleneck(64) * 3 }\n```" },
+  SE116: { summary: "a repetition of a label", text: "`* n` makes n layers, and their names would all be the label. A label with `{}` (the layer's number) may be repeated.\n\nWrong:\n```se\nlayer1: bottleneck(64) * 3\n```\nRight:\n```se\nlayer1: { bottleneck(64) * 3 }\n```" },
   SE117: { summary: "a place that cannot be named here", text: "`from` and `shared` name a label or an input of the same level or of an enclosing one, up to the block or net. What they name must stand earlier and be complete.\n\nWrong:\n```se\nconv1: conv(64, 3)\nfrom conv2\n```\nRight:\n```se\nconv1: conv(64, 3)\nfrom conv1\n```" },
   SE118: { summary: "a net that cannot be a layer", text: "A net is used as a layer through its only input.\n\nWrong:\n```se\nbody: match   # match has two inputs\n```\nRight:\n```se\nbody: tower\n```" },
   SE119: { summary: "inputs and outputs", text: "A net has at least one input and one output, with different names. `input` and `output` stand in the body of a net or in an `if` there.\n\nWrong:\n```se\nnet small { conv(8, 3)  output y }\n```\nRight:\n```se\nnet small { input image: f32[N, 3, 32, 32]  conv(8, 3)  output y }\n```" },
