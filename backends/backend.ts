@@ -65,6 +65,11 @@ interface BackendBase<O extends z.ZodObject> {
   readonly summary: string;
   /** zod object with defaults: --set NAME.key=value, config, `sec targets NAME`. */
   readonly options: O;
+  /**
+   * Largest allowed error of a whole net's output, relative to the output's largest value (kernels.md section 1). `sec verify` takes this or
+   * the bound derived for the net, whichever is smaller. Default: the derived bound alone.
+   */
+  readonly wholeNetLimit?: number;
   /** Loaded lazily from `run.ts`, the only file of a backend that may touch node:* or an optional package. `net` is the net's name. */
   readonly runner?: (files: readonly Artifact[], net: string) => Promise<Runner | Unavailable>;
 }

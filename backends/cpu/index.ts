@@ -9,6 +9,7 @@ export const cpu = defineBackend({
   level: "kernel",
   summary: "readable plain JavaScript: one function per layer shape, no dependencies",
   options: z.strictObject({}),
+  wholeNetLimit: 1e-5,
   capabilities: {
     order: "nchw",
     channelMultiple: 1,

@@ -58,6 +58,8 @@ export interface DerivedBound {
   readonly allowed: number;
   /** Largest absolute value of the output: allowed / largest is the relative bound. */
   readonly largest: number;
+  /** The undisturbed reference's output itself. */
+  readonly exact: Tensor;
 }
 
 export interface DerivedOptions {
@@ -127,13 +129,14 @@ export function derivedBounds(
   }
 
   return graph.outputs.map(({ name, value }) => {
-    const exact = read(plain, value).data;
+    const reference = read(plain, value);
+    const exact = reference.data;
     let change = 0;
     for (const values of moved) {
       const other = read(values, value).data;
       for (let k = 0; k < exact.length; k++) change = Math.max(change, Math.abs((other[k] as number) - (exact[k] as number)));
     }
     const largest = exact.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-    return { output: name, allowed: 3 * change, largest };
+    return { output: name, allowed: 3 * change, largest, exact: reference };
   });
 }

@@ -30,7 +30,8 @@ function tensorValues(name: string, shape: readonly number[]): Float32Array {
   const count = numel(shape);
   if (name.endsWith("running_var")) return hashedValues(name, count, 0.5, 1.5);
   if (name.endsWith("running_mean")) return hashedValues(name, count, -0.2, 0.2);
-  if (shape.length === 1 && name.endsWith("weight")) return name.endsWith("bn3.weight") ? hashedValues(name, count, 0.2, 0.4) : hashedValues(name, count, 0.5, 1.5);
+  if (shape.length === 1 && name.endsWith("weight"))
+    return name.endsWith("bn3.weight") ? hashedValues(name, count, 0.2, 0.4) : hashedValues(name, count, 0.5, 1.5);
   if (shape.length === 1) return hashedValues(name, count, -0.2, 0.2);
   const bound = Math.sqrt(6 / numel(shape.slice(1)));
   return hashedValues(name, count, -bound, bound);

@@ -63,17 +63,30 @@ export function wholeNets(): WholeNet[] {
     });
 }
 
-/** Images are wider than high, so that an exchange of the two shows. */
-const SMALL: Readonly<Record<string, readonly number[]>> = { unet: [16, 24], scse_unet: [16, 24] };
-const REDUCED = [32, 64] as const;
+/** The nets with most layers: each group has a test file of its own, so that no file takes too long. */
+export type Depth = "usual" | "deepest" | "inception";
+
+export function depthOf({ net }: WholeNet): Depth {
+  if (net.includes("inception")) return "inception";
+  return ["resnet101", "resnet152", "senet154"].includes(net) ? "deepest" : "usual";
+}
+
+/** The smallest sensible images; wider than high where it costs little, so that an exchange of the two shows. */
+function reducedSize(net: WholeNet): readonly [number, number] {
+  if (net.net.endsWith("unet")) return [16, 24];
+  // Inception's layers without padding leave nothing of less
+  return { usual: [32, 64] as const, deepest: [32, 32] as const, inception: [75, 75] as const }[depthOf(net)];
+}
 
 /** The net at its reduced size; nets whose maps are that small already stay as declared. */
-export function smallGraph({ file, net }: WholeNet): Graph {
+export function smallGraph(whole: WholeNet): Graph {
+  const { file, net } = whole;
   const declared = shippedGraph(file, net);
   const [input] = declared.inputs;
   const [, channels = 0, height = 0] = (input?.type.shape ?? []) as number[];
-  if (!input || height <= REDUCED[0]) return declared;
-  return shippedGraph(file, net, { [input.name]: [1, channels, ...(SMALL[net] ?? REDUCED)] });
+  const [high, wide] = reducedSize(whole);
+  if (!input || height <= high) return declared;
+  return shippedGraph(file, net, { [input.name]: [1, channels, high, wide] });
 }
 
 /** The rules of `--rename FROM=TO`. */

@@ -1,0 +1,61 @@
+/** The tests of `nets*.test.ts`: whole nets on a target against the f64 reference, within the limits that `sec verify` has. */
+import { describe, expect, test } from "vitest";
+import type { Backend } from "../../backends/backend.ts";
+import { parseBackendOptions } from "../../backends/registry.ts";
+import { type Reference, referenceOf, type VerifyRequest, verifyTarget } from "../../backends/verify.ts";
+import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { hashedReader, inputsOf, smallGraph, type WholeNet } from "./whole-nets.ts";
+
+interface Prepared {
+  readonly request: VerifyRequest;
+  readonly reference: Reference;
+}
+
+function prepare(net: WholeNet): Prepared {
+  const graph = smallGraph(net);
+  const request: VerifyRequest = {
+    graph,
+    weights: hashedReader(graph),
+    batch: 1,
+    level: 2,
+    samples: [inputsOf(graph, 1)],
+    diagnostics: new Diagnostics(),
+    source: net.file,
+    // one copy of the reference beside it: less work, and a smaller bound than from four
+    draws: 1,
+  };
+  return { request, reference: referenceOf(request) };
+}
+
+/** One test per net and target. The reference runs once per net. Each prints its worst relative error and its time. */
+export function describeNets(nets: readonly WholeNet[], backends: readonly Backend[]): void {
+  describe.each(nets.map((net) => [net.net, net] as const))("%s", (name, net) => {
+    let prepared: Prepared | undefined;
+    // the last target lets go of the weights: senet154's alone are half a gigabyte
+    const release = (i: number): void => {
+      if (i === backends.length - 1) prepared = undefined;
+    };
+    for (const [i, backend] of backends.entries()) {
+      test(`on ${backend.name}`, async (context) => {
+        prepared ??= prepare(net);
+        const { request, reference } = prepared;
+        release(i);
+        const begin = performance.now();
+        const verdict = await verifyTarget(backend, parseBackendOptions(backend, {}, request.diagnostics), request, reference);
+        const ms = Math.round(performance.now() - begin);
+        expect(request.diagnostics.all).toEqual([]);
+        if (verdict.verdict === "skipped") {
+          if (process.env.CI) throw new Error(verdict.reason);
+          return context.skip(verdict.reason);
+        }
+        const shape = request.graph.inputs.map((v) => v.type.shape.join("×")).join(", ");
+        const worst = Math.max(...verdict.outputs.map((o) => o.maxRel)).toExponential(1);
+        console.log(`${name} ${shape} on ${backend.name} (${verdict.runtime}): ${worst} of the largest value, ${ms} ms`);
+        expect(verdict).toMatchObject({ verdict: "pass" });
+        // the limit of whole nets is in force, not only the looser derived bound
+        const limit = backend.wholeNetLimit ?? 0;
+        for (const o of verdict.outputs) expect(o.bound).toBeLessThanOrEqual(limit * (reference.bounds.get(o.name)?.largest ?? 0));
+      });
+    }
+  });
+}
