@@ -1,9 +1,12 @@
-/** The tests of `nets*.test.ts`: whole nets on a target against the f64 reference, within the limits that `sec verify` has. */
-import { describe, expect, test } from "vitest";
+/** Whole nets as tests: each on a target against the f64 reference, within the limits that `sec verify` has. */
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
+import { cpu } from "../../backends/cpu/index.ts";
 import { parseBackendOptions } from "../../backends/registry.ts";
+import { tfjs } from "../../backends/tfjs/index.ts";
 import { type Reference, referenceOf, type VerifyRequest, verifyTarget } from "../../backends/verify.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { useTfjs } from "./tfjs-backend.ts";
 import { hashedReader, inputsOf, smallGraph, type WholeNet } from "./whole-nets.ts";
 
 interface Prepared {
@@ -58,4 +61,12 @@ export function describeNets(nets: readonly WholeNet[], backends: readonly Backe
       });
     }
   });
+}
+
+/** The targets that need no GPU; TensorFlow.js with its WebAssembly backend, which is the faster one. */
+export function describeOnNode(nets: readonly WholeNet[]): void {
+  beforeAll(async () => {
+    await useTfjs("wasm");
+  });
+  describeNets(nets, [cpu, tfjs] as unknown as Backend[]);
 }

@@ -63,28 +63,26 @@ export function wholeNets(): WholeNet[] {
     });
 }
 
-/** The nets with most layers: each group has a test file of its own, so that no file takes too long. */
-export type Depth = "usual" | "deepest" | "inception";
+/** Files that share the nets between them, so that none takes too long: test/nets/part-N.test.ts. */
+export const PARTS = 6;
 
-export function depthOf({ net }: WholeNet): Depth {
-  if (net.includes("inception")) return "inception";
-  return ["resnet101", "resnet152", "senet154"].includes(net) ? "deepest" : "usual";
-}
+/** Every PARTS-th net, from the given one on. */
+export const partOfNets = (part: number): WholeNet[] => wholeNets().filter((_, i) => i % PARTS === part - 1);
 
 /** The smallest sensible images; wider than high where it costs little, so that an exchange of the two shows. */
-function reducedSize(net: WholeNet): readonly [number, number] {
-  if (net.net.endsWith("unet")) return [16, 24];
+function reducedSize(net: string): readonly [number, number] {
+  if (net.endsWith("unet")) return [16, 24];
   // Inception's layers without padding leave nothing of less
-  return { usual: [32, 64] as const, deepest: [32, 32] as const, inception: [75, 75] as const }[depthOf(net)];
+  if (net.includes("inception")) return [75, 75];
+  return /1(01|52|54)/.test(net) ? [32, 32] : [32, 64];
 }
 
 /** The net at its reduced size; nets whose maps are that small already stay as declared. */
-export function smallGraph(whole: WholeNet): Graph {
-  const { file, net } = whole;
+export function smallGraph({ file, net }: WholeNet): Graph {
   const declared = shippedGraph(file, net);
   const [input] = declared.inputs;
   const [, channels = 0, height = 0] = (input?.type.shape ?? []) as number[];
-  const [high, wide] = reducedSize(whole);
+  const [high, wide] = reducedSize(net);
   if (!input || height <= high) return declared;
   return shippedGraph(file, net, { [input.name]: [1, channels, high, wide] });
 }
