@@ -60,7 +60,13 @@ export async function readConfig(session: Session): Promise<Config | undefined> 
   const data = await readRaw(session, path.resolve(session.options.directory, shown), shown);
   if (session.failed) return undefined;
   const parsed = configSchema.safeParse(data);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { outDir } = parsed.data;
+    const home = path.dirname(shown);
+    return outDir === undefined || home === "." || path.isAbsolute(outDir)
+      ? parsed.data
+      : { ...parsed.data, outDir: path.join(home, outDir) };
+  }
   for (const issue of parsed.error.issues) {
     const where = issue.path.length > 0 ? `\`${issue.path.join(".")}\`: ` : "";
     const what =

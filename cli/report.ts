@@ -3,6 +3,9 @@ export { diagnosticToJson } from "../compiler/diagnostics/render.ts";
 
 export const thousands = (n: number): string => n.toLocaleString("en-US");
 
+/** "1 layer", "1,200 layers". */
+export const counted = (n: number, one: string, many = `${one}s`): string => `${thousands(n)} ${n === 1 ? one : many}`;
+
 /** "5.60 M", "4.089 G", "884.7 k", "640". */
 export function quantity(n: number, digits = 4): string {
   for (const [size, unit] of [
@@ -49,3 +52,6 @@ export function bar(share: number, width: number): string {
 
 /** Three significant digits: "3.1e-9", "0". */
 export const small = (n: number): string => (n === 0 ? "0" : n.toExponential(1));
+
+/** A word of a command line that can be pasted into a shell. */
+export const shellWord = (text: string): string => (/^[\w@%+=:,./#-]+$/.test(text) ? text : `"${text.replace(/["\\$`]/g, "\\$&")}"`);

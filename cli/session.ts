@@ -8,6 +8,7 @@ import { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import { diagnosticToJson, renderGithub, renderText, type Theme } from "../compiler/diagnostics/render.ts";
 import type { Span } from "../compiler/source.ts";
 import type { Io, Stream } from "./io.ts";
+import { counted } from "./report.ts";
 
 export const EXIT = { ok: 0, errors: 1, usage: 2, differs: 3, bug: 70, interrupted: 130 } as const;
 
@@ -71,6 +72,14 @@ function leveled(list: readonly Diagnostic[], levels: GlobalOptions["warnings"])
   });
 }
 
+/** "2 errors in net.se", when errors have places. */
+function errorTotal(list: readonly Diagnostic[]): string | undefined {
+  const errors = list.filter((d) => d.severity === "error");
+  const files = new Set(errors.flatMap((d) => (d.labels[0] ? [d.labels[0].span.file.name] : [])));
+  if (files.size === 0) return undefined;
+  return `${counted(errors.length, "error")} in ${files.size === 1 ? [...files][0] : counted(files.size, "file")}`;
+}
+
 export function openSession(io: Io, options: GlobalOptions): Session {
   const diagnostics = new Diagnostics();
   const usage = new Diagnostics();
@@ -79,18 +88,21 @@ export function openSession(io: Io, options: GlobalOptions): Session {
   let printed = false;
 
   function print(list: readonly Diagnostic[]): void {
-    const shown = list.slice(0, options.maxErrors);
-    const hidden = list.length - shown.length;
     if (options.errorFormat === "json") {
       io.stderr.write(`${JSON.stringify({ diagnostics: list.map(diagnosticToJson) })}\n`);
       return;
     }
+    const wanted = options.quiet ? list.filter((d) => d.severity === "error") : list;
+    const shown = wanted.slice(0, options.maxErrors);
+    const hidden = wanted.length - shown.length;
     for (const d of shown) {
       const text =
         options.errorFormat === "github" ? renderGithub(d) : renderText(d, { theme: theme(color(io.stderr)), width: io.stderr.columns });
       io.stderr.write(`${text}\n`);
     }
-    if (hidden > 0) io.stderr.write(`... and ${hidden} more; --max-errors ${list.length} shows all\n`);
+    if (hidden > 0) io.stderr.write(`... and ${hidden} more; --max-errors ${wanted.length} shows all\n`);
+    const total = options.errorFormat === "text" ? errorTotal(list) : undefined;
+    if (total !== undefined) io.stderr.write(`\n${total}\n`);
   }
 
   return {

@@ -47,7 +47,10 @@ function fileSource(descriptor: number): ByteSource {
 /** Opens the file of --weights, if there is one; the index of a sharded set opens its parts. Undefined after a reported problem. */
 export function openWeights(session: Session, options: WeightOptions): OpenedWeights | undefined {
   const name = options.weights;
-  if (name === undefined) return { close: () => undefined };
+  if (name === undefined) {
+    session.note(`weights: none given, initialised with seed ${options.seed}`);
+    return { close: () => undefined };
+  }
   const absolute = path.resolve(session.options.directory, name);
   const descriptors: number[] = [];
   const close = (): void => {
@@ -111,7 +114,6 @@ export function matchFile(session: Session, graph: Graph, file: TensorFile, opti
 export function weightsOf(session: Session, graph: Graph, opened: OpenedWeights, options: WeightOptions): WeightReader | undefined {
   const { file } = opened;
   if (!file) {
-    session.note(`weights: none given, initialised with seed ${options.seed}`);
     return weightReader({ seed: options.seed });
   }
   const match = matchFile(session, graph, file, options);

@@ -13,11 +13,11 @@ interface CheckOptions extends NetOptions {
 function checkOnce(session: Session, options: CheckOptions, files: readonly string[]): readonly string[] {
   const read: string[] = [];
   for (const file of files) {
+    const before = session.diagnostics.errors;
     const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
     if (!spec) continue;
     read.push(...spec.workspace.files.map((f) => f.name));
     if (spec.argument.path !== undefined) read.push(spec.argument.path);
-    const before = session.diagnostics.errors;
     for (const name of spec.names) buildNet(session, spec, name);
     if (session.diagnostics.errors === before && !session.options.json) {
       session.note(`${spec.argument.shown}: ${spec.names.length === 1 ? `\`${spec.names[0]}\` is` : `${spec.names.length} nets are`} fine`);

@@ -29,7 +29,7 @@ import {
   withWeights,
 } from "../options.ts";
 import { ports } from "../ports.ts";
-import { bytesText, dims, quantity, thousands } from "../report.ts";
+import { bytesText, counted, dims, quantity, shellWord, table, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { systemReason } from "../spec-files.ts";
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
@@ -95,19 +95,20 @@ function summary(net: LoadedNet, batch: number): string {
   return `${net.name}    ${thousands(cost.params)} parameters · ${quantity(cost.macs, 3)} MACs · ${side(inputs)} → ${side(outputs)}`;
 }
 
-function targetLine(folder: string, emitted: EmittedTarget, target: string): string {
+/** The cells of a target's line. */
+function targetRow(folder: string, emitted: EmittedTarget, target: string): string[] {
   const { metrics, artifacts, graph, program } = emitted;
   const facts = [
     metrics.dispatches === undefined
-      ? `${program?.kernels.length ?? graph.nodes.length} ${program ? "kernels" : "layers"}`
-      : `${metrics.dispatches} dispatches from ${graph.nodes.length} ops`,
+      ? counted(program?.kernels.length ?? graph.nodes.length, program ? "kernel" : "layer")
+      : `${counted(metrics.dispatches, "dispatch", "dispatches")} from ${counted(graph.nodes.length, "op")}`,
     ...(metrics.arenaBytes === undefined ? [] : [`arenas ${program?.memory.arenas.length ?? 1}, ${bytesText(metrics.arenaBytes)}`]),
   ];
   const kernels = artifacts.filter((a) => a.path.startsWith("kernels/")).length;
   const files = artifacts
     .filter((a) => !a.path.startsWith("kernels/") && !a.path.endsWith(".d.ts"))
     .map((a) => `${a.path} ${bytesText(sizeOf(a.contents))}`);
-  return `  ${target.padEnd(8)} ${folder}   ${facts.join(" · ")}   ${[...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")}`;
+  return [target, folder, facts.join(" · "), [...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")];
 }
 
 /** What --emit prints instead of writing files. */
@@ -135,6 +136,7 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
   if (!weights) return;
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
   if (human && options.outDir !== "-") session.out(summary(net, batch));
+  const rows: string[][] = [];
   for (const { backend, options: settings } of job.targets) {
     const start = session.io.now();
     const remark = (r: Remark): void => {
@@ -154,7 +156,7 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
       verify: options.verifyIr === true,
       now: session.io.now,
     });
-    if (!emitted || session.failed) return;
+    if (session.failed) return;
     if (emitStage(session, options, emitted)) continue;
     const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
     const folder = path.resolve(session.options.directory, shown);
@@ -187,8 +189,9 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
       ...(stale === undefined ? {} : { stale }),
     });
     if (options.metafile !== undefined) job.meta.push(metaOf(job.outputs.at(-1) as Output, emitted));
-    if (human) session.out(`${targetLine(shown, emitted, backend.name)}${options.dryRun ? "   (not written)" : ""}`);
+    if (human) rows.push([...targetRow(shown, emitted, backend.name), ...(options.dryRun ? ["(not written)"] : [])]);
   }
+  if (rows.length > 0) session.out(table(rows));
 }
 
 /** `-o -`: the text of a target that is one file. */
@@ -217,6 +220,15 @@ function metaOf(output: Output, emitted: EmittedTarget): unknown {
     ...(kernels ? { kernels } : {}),
     ...(emitted.program ? { memory: { arenas: emitted.program.memory.arenas, lowerBound: emitted.program.memory.lowerBound } } : {}),
   };
+}
+
+/** The command that checks what was compiled, to be pasted; nothing when it would need standard input again. */
+function nextStep(options: CompileOptions, files: readonly string[], targets: readonly ChosenTarget[]): string {
+  if (files.includes("-") || options.dryRun || options.outDir === "-") return "";
+  const names = targets.map((t) => t.backend.name).join(",");
+  const weights = options.weights === undefined ? [] : ["--weights", options.weights];
+  const net = options.net === undefined ? [] : ["--net", options.net];
+  return `; next: ${["sec", "verify", ...files, ...net, "--target", names, ...weights].map(shellWord).join(" ")}`;
 }
 
 /** Compiles every file; gives the files it read. */
@@ -270,10 +282,7 @@ async function compileAll(
   }
   if (session.options.json) for (const o of outputs) session.json(o);
   else if (outputs.length > 0 && !options.check) {
-    const first = files.length === 1 ? files[0] : outputs[0]?.net;
-    session.note(
-      `done in ${Math.round(session.io.now() - began)} ms; next: sec verify ${first} --target ${targets.map((t) => t.backend.name).join(",")}`,
-    );
+    session.note(`done in ${Math.round(session.io.now() - began)} ms${nextStep(options, files, targets)}`);
   }
   return { read, outputs };
 }
