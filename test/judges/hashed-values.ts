@@ -37,14 +37,21 @@ function tensorValues(name: string, shape: readonly number[]): Float32Array {
   return hashedValues(name, count, -bound, bound);
 }
 
-/** A safetensors file of every f32 tensor of the net, under the names `torchName` gives (torch's own, before any --rename). */
-export function hashedWeights(graph: Graph, torchName: (path: string) => string = (path) => path): Uint8Array {
+export interface StoredAs {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A safetensors file of every f32 tensor of the net, under the names and shapes that `stored` gives (torch's own, before any --rename). */
+export function hashedWeights(
+  graph: Graph,
+  stored: (path: string, shape: readonly number[]) => StoredAs = (name, shape) => ({ name, shape }),
+): Uint8Array {
   return writeSafetensors(
     graph.weights
       .filter((w) => w.value.type.dtype === "f32")
       .map((w) => {
-        const name = torchName(w.path);
-        const shape = w.value.type.shape as readonly number[];
+        const { name, shape } = stored(w.path, w.value.type.shape as readonly number[]);
         return { name, shape, data: tensorValues(name, shape) };
       }),
   );

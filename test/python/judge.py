@@ -2,7 +2,7 @@
 
     python3 judge.py NET [--weights OUT.safetensors] [--size 224] [--batch 1]
 
-prints the outputs as JSON. Weights and inputs are made by `values` below from the tensor's name; test/fixtures/hashed-values.ts makes the
+prints the outputs as JSON. Weights and inputs are made by `values` below from the tensor's name; test/judges/hashed-values.ts makes the
 same numbers in TypeScript, so that the committed fixture (test/fixtures/torch-nets.json) can be checked where no Python is.
 Nets: se_attention, resnet50, mobilenet_v3_large, se_resnet50 (torchvision's resnet50 with SEAttention after each bn3).
 """

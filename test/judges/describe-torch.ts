@@ -1,0 +1,67 @@
+/** PyTorch as judge of a target: whole nets at full size, weights loaded as a user loads them (torch.test.ts, gpu/torch.test.ts). */
+import { describe, expect, test } from "vitest";
+import type { Backend } from "../../backends/backend.ts";
+import { emitTarget } from "../../backends/emit.ts";
+import { parseBackendOptions } from "../../backends/registry.ts";
+import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import type { Graph } from "../../compiler/ir/graph.ts";
+import type { WeightReader } from "../../compiler/weights/source.ts";
+import { askTorch, differenceFromTorch, findTorch, readerOfCase, recorded, type TorchOutput, torchCases, torchInput } from "./torch.ts";
+
+/** The only output of a net on a target; the reason when the target cannot run here. */
+export async function outputOn(
+  backend: Backend,
+  graph: Graph,
+  weights: WeightReader,
+  batch: number,
+  inputs: Readonly<Record<string, Float32Array>>,
+): Promise<Float32Array | string> {
+  const diagnostics = new Diagnostics();
+  const options = parseBackendOptions(backend, {}, diagnostics);
+  const emitted = emitTarget({ backend, graph, options, weights, batch, level: 2, diagnostics, source: "net.se" });
+  expect(diagnostics.all).toEqual([]);
+  const runner = await backend.runner?.(emitted.artifacts, graph.name);
+  if (!runner || "unavailable" in runner) return runner?.unavailable ?? "no runner";
+  try {
+    const outputs = Object.values(await runner.run(inputs));
+    expect(outputs.length).toBe(1);
+    return outputs[0] as Float32Array;
+  } finally {
+    await runner.close();
+  }
+}
+
+const held = { asked: new Map<string, TorchOutput>(), python: undefined as { readonly command: string | undefined } | undefined };
+
+/** PyTorch's own answer, asked once per net; undefined where there is none. */
+function torchItself(net: string): TorchOutput | undefined {
+  held.python ??= { command: findTorch() };
+  const { command } = held.python;
+  if (command === undefined) return undefined;
+  const known = held.asked.get(net) ?? askTorch(command, net);
+  held.asked.set(net, known);
+  return known;
+}
+
+export function describeTorch(backend: Backend): void {
+  const limit = backend.wholeNetLimit as number;
+  describe(`${backend.name} against PyTorch, within ${limit} of the largest output`, () => {
+    for (const c of torchCases) {
+      test(c.title, async (context) => {
+        const graph = c.graph();
+        const ours = await outputOn(backend, graph, readerOfCase(c, graph), c.batch, torchInput(graph, c.batch));
+        if (typeof ours === "string") {
+          if (process.env.CI) throw new Error(ours);
+          return context.skip(ours);
+        }
+        const theirs = recorded(c.judge);
+        const difference = differenceFromTorch(ours, theirs);
+        console.log(`${c.title} on ${backend.name}: ${difference.toExponential(1)} of the largest output from PyTorch ${theirs.torch}`);
+        expect(difference).toBeLessThanOrEqual(limit);
+        const all = torchItself(c.judge);
+        if (all) expect(differenceFromTorch(ours, all)).toBeLessThanOrEqual(limit);
+        else if (process.env.CI) throw new Error("python3 with torch and torchvision is not installed");
+      });
+    }
+  });
+}
