@@ -79,7 +79,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions): Program {
     kernels: [],
     weights: [],
     storage: new Map(),
-    memory: { arenas: [], places: new Map(), lowerBound: 0 },
+    memory: { arenas: [], places: new Map(), lowerBound: 0, mixed: new Set() },
   };
   return withKernels(program, expandUnknown(kernels, kinds, values.temp), known);
 }

@@ -3,7 +3,7 @@ import type { Program } from "../../compiler/ir/kernel.ts";
 import { commentText } from "../module/text.ts";
 
 export function memoryTable(program: Program): string {
-  const { arenas, places, lowerBound } = program.memory;
+  const { arenas, places, lowerBound, mixed } = program.memory;
   const total = arenas.reduce((a, b) => a + b, 0);
   const ratio = lowerBound > 0 ? (total / lowerBound).toFixed(3) : "1.000";
   const rows = [...places]
@@ -12,8 +12,10 @@ export function memoryTable(program: Program): string {
       ([value, p]) =>
         `//   ${p.arena}  ${String(p.offset).padStart(10)}  ${String(p.bytes).padStart(10)}  ${`${p.live[0]}-${p.live[1]}`.padStart(8)}  ${commentText(value.name)}`,
     );
+  const mixedKernels = [...mixed].sort((a, b) => a - b).join(", ");
   return [
     `// Activations: ${total} bytes in ${arenas.length} arenas (${arenas.join(", ")}); at least ${lowerBound} are alive at one time: ${ratio} x the lower bound.`,
+    ...(mixed.size > 0 ? [`// Kernels ${mixedKernels} read and write one arena: they bind what they read there for writing too.`] : []),
     "//   arena  offset       bytes   kernels  value",
     ...rows,
   ].join("\n");

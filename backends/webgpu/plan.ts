@@ -1,14 +1,14 @@
 /** A program as the tables that the host interprets: distinct shaders, weight slices, one row per dispatch. */
 import { must } from "../../compiler/invariant.ts";
 import type { Value, Weight } from "../../compiler/ir/graph.ts";
-import type { Program } from "../../compiler/ir/kernel.ts";
+import { type Program, sharedInputs } from "../../compiler/ir/kernel.ts";
 import { layoutOf, sizesOf } from "./layout.ts";
 import { type Packing, plain } from "./pack.ts";
 import { type Mode, printKernel } from "./variants.ts";
 
 export interface ShaderEntry {
   readonly code: string;
-  /** One letter per binding: r for read, w for write. */
+  /** One letter per binding: r for read, w for write or, in a mixed kernel, both. */
   readonly access: string;
   /** A file name of its own: "conv-register-3x3-0a1b". */
   readonly name: string;
@@ -80,8 +80,9 @@ export function planOf(program: Program, modes: readonly Mode[]): Plan {
   };
   const place = (value: Value) => must(program.memory.places.get(value), `place of ${value.name}`);
 
-  const steps = program.kernels.map((kernel): StepEntry => {
-    const printed = modes.map((mode) => ({ mode, shader: printKernel(program, kernel, mode) }));
+  const steps = program.kernels.map((kernel, at): StepEntry => {
+    const shared = sharedInputs(program, at);
+    const printed = modes.map((mode) => ({ mode, shader: printKernel(program, kernel, mode, shared) }));
     // slices hold what the most compact mode wants; without shader-f16 the host widens them
     const packings = new Map<number, Packing>();
     for (const { shader } of printed)

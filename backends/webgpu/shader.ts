@@ -14,6 +14,7 @@ export interface Precision {
 export interface Binding {
   /** Index into the kernel's buffers. */
   readonly buffer: number;
+  /** How it is bound; "write" for the shared inputs of a mixed kernel too. */
   readonly access: "read" | "write";
   /** Set for weights: how the bytes of the slice are made. */
   readonly packing?: Packing;
@@ -34,15 +35,18 @@ export interface Frame {
   readonly layout: (buffer: number) => Layout;
   readonly value: (buffer: number) => Value;
   readonly isHalf: (buffer: number) => boolean;
+  /** Inputs in an arena that the kernel writes: WebGPU wants every binding of that arena to be for writing. */
+  readonly shared: ReadonlySet<Value>;
 }
 
-export function frameOf(program: Program, kernel: Kernel, precision: Precision): Frame {
+export function frameOf(program: Program, kernel: Kernel, precision: Precision, shared: ReadonlySet<Value> = new Set()): Frame {
   const weights = new Set(program.weights.map((w) => w.value));
   const ports = new Set([...program.inputs, ...program.outputs].map((p) => p.value));
   const value = (buffer: number): Value => must(kernel.buffers[buffer], `buffer ${buffer} of ${kernel.name}`).value;
   return {
     kernel,
     half: precision.half,
+    shared,
     isWeight: (v) => weights.has(v),
     value,
     layout: (buffer) => layoutOf(value(buffer), program.storage.get(value(buffer))),
@@ -72,7 +76,9 @@ export function declare(
   const operands = new Map<number, Operand>();
   const declarations: string[] = [];
   const bindings: Binding[] = [];
-  frame.kernel.buffers.forEach(({ value, access }, buffer) => {
+  frame.kernel.buffers.forEach((use, buffer) => {
+    const { value } = use;
+    const access = frame.shared.has(value) ? "write" : use.access;
     const packing = packed.get(buffer);
     const name = names.get(buffer) ?? `buffer${buffer}`;
     const half = packing ? packing.half : frame.isHalf(buffer);

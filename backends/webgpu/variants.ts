@@ -3,6 +3,7 @@
  * mixes them.
  */
 import { unreachable } from "../../compiler/invariant.ts";
+import type { Value } from "../../compiler/ir/graph.ts";
 import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
 import { geometryOf } from "./contract.ts";
 import { printRegister } from "./contract-register.ts";
@@ -31,8 +32,9 @@ export function modesOf(variant: Variant | "auto", f16: boolean): Mode[] {
   return variants.flatMap((v) => (f16 ? [false, true] : [false]).map((half): Mode => ({ variant: v, half, forced })));
 }
 
-export function printKernel(program: Program, kernel: Kernel, mode: Mode): Shader {
-  const frame = frameOf(program, kernel, { half: mode.half });
+/** `shared`: inputs to bind like outputs (`sharedInputs`). */
+export function printKernel(program: Program, kernel: Kernel, mode: Mode, shared: ReadonlySet<Value>): Shader {
+  const frame = frameOf(program, kernel, { half: mode.half }, shared);
   switch (kernel.kind) {
     case "loop":
       return printLoop(frame, kernel);

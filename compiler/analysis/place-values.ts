@@ -1,155 +1,131 @@
 /**
- * Which arena and offset each value gets (kernels.md section 3.3): a beam search over values, largest first, for nets of usual size;
- * one greedy pass, linear for bounded live ranges, for larger ones.
+ * Which arena and offset each value gets (kernels.md section 3.3): many cheap attempts (`placing.ts`) in different orders, first without
+ * mixed kernels, then at falling prices for one; after each, what made an arena grow is placed earlier. At last the mixed kernels of the
+ * best plan are forbidden one by one, to see whether it goes without. Large nets get few attempts: the whole is linear in their length.
  */
-import type { Value } from "../ir/graph.ts";
-import { type Arena, alignUp, EMPTY_ARENA, type Fit, fitsInto, type Placed, placeAt } from "./arena.ts";
-import type { LiveValue } from "./liveness.ts";
-
-export type Conflicts = ReadonlyMap<Value, ReadonlySet<Value>>;
+import { type LiveValue, peakBytes } from "./liveness.ts";
+import { type Attempt, alignUp, attempt, type Dispatch, type Placing, placingOf } from "./placing.ts";
 
 export interface PlacingRules {
   readonly alignment: number;
-  /** Values that must not share an arena, both ways. */
-  readonly conflicts: Conflicts;
-  /** More arenas only where the conflicts demand them. */
+  /** More arenas only where nothing else is allowed. */
   readonly mostArenas: number;
+  /** Kernels in order; none when a kernel may read and write one arena. */
+  readonly dispatches: readonly Dispatch[];
 }
 
-/** Plans kept at each step while the values that decide the size are placed: EFFORT / values, within these limits; and after. */
-const EFFORT = 3000;
-const BEAM = { least: 8, most: 48 } as const;
-const SMALL_BEAM = 8;
-/** Plans kept that put the same values together at other offsets. */
-const ALIKE = 2;
-/** A value is small below this part of the bound. */
-const SMALL = 1 / 256;
-/** Up to this many values the search looks at every pair; beyond, values only look at their neighbours in time. */
-const SEARCHED = 400;
+/** Total over bytes alive at one time: the aim, and what a plan must keep to when the aim costs too many mixed kernels. */
+const AIM = 1.05;
+const MUST = 1.15;
+/** The aim is worth mixing this part of the kernels: a mixed kernel reads through a binding that the hardware may not cache. */
+const MIXED_PART = 1 / 4;
+/** Of a mixed kernel, in parts of the bytes alive at one time. */
+const PRICES = [Number.POSITIVE_INFINITY, 0.3, 0.1, 0.04, 0.015, 0.004] as const;
+/** Attempts: EFFORT / values, within these limits. */
+const EFFORT = 10_000;
+const ATTEMPTS = { least: 4, most: 200 } as const;
 
-interface Plan {
-  readonly arenas: readonly Arena[];
-  readonly colors: ReadonlyMap<Value, number>;
-  readonly total: number;
-  /** Of each arena, a sum over its values that tells sets apart. */
-  readonly sums: readonly number[];
-}
-
-interface Choice extends Fit {
-  readonly color: number;
-}
-
-function forbiddenFor(item: LiveValue, colors: ReadonlyMap<Value, number>, conflicts: Conflicts): Set<number> {
-  const forbidden = new Set<number>();
-  for (const other of conflicts.get(item.value) ?? []) {
-    const color = colors.get(other);
-    if (color !== undefined) forbidden.add(color);
-  }
-  return forbidden;
-}
-
-/** Every arena the item may go to, a new one included. */
-function choices(plan: Plan, item: LiveValue, rules: PlacingRules): Choice[] {
-  const forbidden = forbiddenFor(item, plan.colors, rules.conflicts);
-  const found: Choice[] = [];
-  for (const [color, arena] of plan.arenas.entries())
-    if (!forbidden.has(color)) for (const fit of fitsInto(arena, item, rules.alignment)) found.push({ color, ...fit });
-  if (plan.arenas.length < rules.mostArenas || found.length === 0)
-    found.push({ color: plan.arenas.length, offset: 0, growth: alignUp(item.bytes, rules.alignment) });
-  return found;
-}
-
-function extend(plan: Plan, item: LiveValue, choice: Choice): Plan {
-  const arenas = [...plan.arenas];
-  arenas[choice.color] = placeAt(arenas[choice.color] ?? EMPTY_ARENA, item, choice);
-  const sums = [...plan.sums];
-  sums[choice.color] = ((sums[choice.color] ?? 0) + mix(item.value.id)) | 0;
-  return { arenas, sums, colors: new Map(plan.colors).set(item.value, choice.color), total: plan.total + choice.growth };
-}
-
-const mix = (n: number): number => Math.imul(n ^ (n >>> 15), 0x2c1b3c6d) ^ Math.imul(n + 0x9e3779b9, 0x297a2d39);
-
-/** Equal for plans that put the same values together, whatever the numbers of the arenas. */
-function partitionKey(plan: Plan, item: LiveValue, color: number): number {
-  let key = 0;
-  for (let i = 0; i <= plan.arenas.length; i++) {
-    const sum = (plan.sums[i] ?? 0) + (i === color ? mix(item.value.id) : 0);
-    key = (key + mix(sum | 0)) | 0;
-  }
-  return key;
-}
-
-function beamSearch(order: readonly LiveValue[], rules: PlacingRules, bound: number): Plan {
-  const beam = Math.min(BEAM.most, Math.max(BEAM.least, Math.floor(EFFORT / order.length)));
-  let plans: readonly Plan[] = [{ arenas: [], colors: new Map(), total: 0, sums: [] }];
-  for (const item of order) {
-    const next = plans.flatMap((plan) => choices(plan, item, rules).map((choice) => ({ plan, choice, total: plan.total + choice.growth })));
-    // sort is stable: equal totals keep the order of their makers
-    next.sort((a, b) => a.total - b.total || a.plan.arenas.length - b.plan.arenas.length);
-    const kept = new Map<number, number>();
-    const width = item.bytes < SMALL * bound ? SMALL_BEAM : beam;
-    const selected: Plan[] = [];
-    for (const { plan, choice } of next) {
-      if (selected.length >= width) break;
-      const key = partitionKey(plan, item, choice.color);
-      const count = kept.get(key) ?? 0;
-      if (count >= ALIKE) continue;
-      kept.set(key, count + 1);
-      selected.push(extend(plan, item, choice));
-    }
-    plans = selected;
-  }
-  return plans[0] as Plan;
-}
-
-/** One pass; what is alive with a value is found by the kernels of its live range. */
-function greedy(order: readonly LiveValue[], rules: PlacingRules): Plan {
-  const arenas: { placed: Placed[]; bytes: number; readonly at: Map<number, Placed[]> }[] = [];
-  const colors = new Map<Value, number>();
-  for (const item of order) {
-    const forbidden = forbiddenFor(item, colors, rules.conflicts);
-    let best: Choice | undefined;
-    for (const [color, arena] of arenas.entries()) {
-      if (forbidden.has(color)) continue;
-      const near = new Set<Placed>();
-      for (let k = item.live[0]; k <= item.live[1]; k++) for (const p of arena.at.get(k) ?? []) near.add(p);
-      const [fit] = fitsInto(arena, item, rules.alignment, [...near]);
-      if (!fit) continue;
-      if (!best || fit.growth < best.growth) best = { color, ...fit };
-    }
-    const fresh = alignUp(item.bytes, rules.alignment);
-    if (!best || (best.growth > fresh && arenas.length < rules.mostArenas)) best = { color: arenas.length, offset: 0, growth: fresh };
-    const arena = arenas[best.color] ?? { placed: [], bytes: 0, at: new Map<number, Placed[]>() };
-    arenas[best.color] = arena;
-    const placed = { item, offset: best.offset };
-    arena.placed.push(placed);
-    arena.bytes += best.growth;
-    for (let k = item.live[0]; k <= item.live[1]; k++) arena.at.set(k, [...(arena.at.get(k) ?? []), placed]);
-    colors.set(item.value, best.color);
-  }
-  return { arenas, colors, sums: [], total: arenas.reduce((sum, a) => sum + a.bytes, 0) };
-}
-
-const duration = ({ live }: LiveValue): number => live[1] - live[0] + 1;
+type Order = readonly number[];
 
 /** Orders worth trying; ties are broken by first use, so that the plan is the same on every engine. */
-const orders: readonly ((a: LiveValue, b: LiveValue) => number)[] = [
-  (a, b) => b.bytes - a.bytes,
-  (a, b) => b.bytes * duration(b) - a.bytes * duration(a),
-  (a, b) => a.live[0] - b.live[0],
-  (a, b) => b.live[0] - a.live[0],
-];
+function ordersOf({ bytes, live }: Placing): Order[] {
+  const size = (i: number): number => bytes[i] as number;
+  const first = (i: number): number => live[i]?.[0] ?? 0;
+  const area = (i: number): number => size(i) * ((live[i]?.[1] ?? 0) - first(i) + 1);
+  const rules: readonly ((a: number, b: number) => number)[] = [
+    (a, b) => size(b) - size(a),
+    (a, b) => area(b) - area(a),
+    (a, b) => first(a) - first(b),
+  ];
+  return rules.map((rule) => [...bytes.keys()].sort((a, b) => rule(a, b) || a - b));
+}
 
-/** Arenas with every item placed. `bound`: bytes no plan can go below, at which the search stops. */
-export function placeValues(items: readonly LiveValue[], rules: PlacingRules, bound: number): readonly Arena[] {
-  let best: Plan | undefined;
-  for (const compare of orders) {
-    if (best && best.total <= bound) break;
-    const order = [...items.keys()]
-      .sort((a, b) => compare(items[a] as LiveValue, items[b] as LiveValue) || a - b)
-      .map((i) => items[i] as LiveValue);
-    const plan = items.length <= SEARCHED ? beamSearch(order, rules, bound) : greedy(order, rules);
-    if (!best || plan.total < best.total) best = plan;
+/** What made an arena grow goes forward by a part of its way to the front: alternately far and less far. */
+function squeaking(order: Order, { grew }: Attempt, round: number): Order {
+  const part = round % 2 === 0 ? 0.7 : 0.4;
+  const forward = new Set(grew.slice(1));
+  const rank = new Map(order.map((i, at) => [i, forward.has(i) ? at * part - 0.5 : at]));
+  return [...order].sort((a, b) => (rank.get(a) as number) - (rank.get(b) as number));
+}
+
+/** How good a plan is: the grade first, then what is compared within it. */
+interface Score {
+  /** 0: too good to look further when nothing is mixed. */
+  readonly grade: number;
+  readonly cost: readonly [number, number];
+}
+
+type Judge = (plan: Attempt) => Score;
+
+/** Fewest mixed kernels among plans that keep to the aim, else to what they must; else fewest bytes. */
+function judgeOf({ mostArenas, dispatches }: PlacingRules, bound: number): Judge {
+  return ({ total, mixed, arenas }) => {
+    const surplus = Math.max(0, arenas.length - mostArenas) * 4;
+    if (dispatches.length === 0) return { grade: total <= bound ? 0 : 1, cost: [total, 0] };
+    if (total <= AIM * bound && mixed.size <= MIXED_PART * dispatches.length) return { grade: surplus, cost: [mixed.size, total] };
+    if (total <= MUST * bound) return { grade: surplus + 1, cost: [mixed.size, total] };
+    return { grade: surplus + 2, cost: [total, mixed.size] };
+  };
+}
+
+const less = (a: Score, b: Score): boolean => (a.grade - b.grade || a.cost[0] - b.cost[0] || a.cost[1] - b.cost[1]) < 0;
+
+interface Best {
+  readonly plan: Attempt;
+  readonly score: Score;
+  readonly order: Order;
+  readonly price: number;
+}
+
+/** Arenas of the best plan found, with an arena and an offset for each item. */
+export function placeValues(items: readonly LiveValue[], rules: PlacingRules): Attempt {
+  const placing = placingOf(items, rules.dispatches, rules.alignment);
+  // what rounding up costs is no fault of a plan
+  const bound = peakBytes(items.map((i) => ({ ...i, bytes: alignUp(i.bytes, rules.alignment) })));
+  const judge = judgeOf(rules, bound);
+  const attempts = placing.near ? Math.min(ATTEMPTS.most, Math.max(ATTEMPTS.least, Math.floor(EFFORT / items.length))) : 1;
+  const seeds = (rules.dispatches.length > 0 ? PRICES : PRICES.slice(0, 1)).flatMap((part) =>
+    ordersOf(placing).map((order) => ({ order, price: part * bound })),
+  );
+  const tried = (order: Order, price: number, banned: ReadonlySet<number>): Best => {
+    const plan = attempt(placing, order, { most: rules.mostArenas, price, banned });
+    return { plan, score: judge(plan), order, price };
+  };
+  const none: ReadonlySet<number> = new Set();
+  const done = (best: Best | undefined): boolean => best?.score.grade === 0 && best.plan.mixed.size === 0;
+
+  let best: Best | undefined;
+  const rounds = Math.max(1, Math.floor(attempts / seeds.length));
+  for (const { order: seed, price } of seeds.slice(0, Math.max(attempts, 1))) {
+    let order = seed;
+    for (let round = 0; round < rounds && !done(best); round++) {
+      const found = tried(order, price, none);
+      if (!best || less(found.score, best.score)) best = found;
+      if (round + 1 < rounds) order = squeaking(order, found.plan, round);
+    }
   }
-  return best?.arenas ?? [];
+  return withoutNeedless(best as Best, tried, Math.floor(attempts / 2)).plan;
+}
+
+/** Forbids mixed kernels one by one, for as long as the plan gets better by it and `budget` attempts last. */
+function withoutNeedless(found: Best, tried: (order: Order, price: number, banned: ReadonlySet<number>) => Best, budget: number): Best {
+  let best = found;
+  let left = budget;
+  const banned = new Set<number>();
+  let queue = [...best.plan.mixed];
+  for (let kernel = queue.shift(); kernel !== undefined && left > 0; kernel = queue.shift()) {
+    banned.add(kernel);
+    let order = best.order;
+    let better: Best | undefined;
+    for (let round = 0; round < 2 && !better; round++, left--) {
+      const next = tried(order, best.price, banned);
+      if (less(next.score, best.score)) better = next;
+      else order = squeaking(order, next.plan, round);
+    }
+    if (better) {
+      best = better;
+      queue = [...best.plan.mixed];
+    } else banned.delete(kernel);
+  }
+  return best;
 }

@@ -163,6 +163,11 @@ export interface Memory {
   readonly places: ReadonlyMap<Value, Place>;
   /** Largest number of bytes alive at one time: no plan can need less. */
   readonly lowerBound: number;
+  /**
+   * Kernels (indices) that read and write one coloured arena, at disjoint ranges. WebGPU allows that only where every binding of the arena
+   * is for writing, so their inputs there are bound like outputs; `sharedInputs` names them.
+   */
+  readonly mixed: ReadonlySet<number>;
 }
 
 /** A graph lowered for one target at one batch size. Every value's shape is numbers only. */
@@ -176,4 +181,13 @@ export interface Program {
   /** Of every value that is not a weight. */
   readonly storage: ReadonlyMap<Value, Storage>;
   readonly memory: Memory;
+}
+
+/** Inputs of kernel `at` that lie in an arena it writes. */
+export function sharedInputs({ kernels, memory }: Program, at: number): ReadonlySet<Value> {
+  if (!memory.mixed.has(at)) return new Set();
+  const uses = kernels[at]?.buffers ?? [];
+  const arena = ({ value }: BufferUse): number | undefined => memory.places.get(value)?.arena;
+  const written = new Set(uses.filter((u) => u.access === "write").map(arena));
+  return new Set(uses.filter((u) => u.access === "read" && arena(u) !== undefined && written.has(arena(u))).map((u) => u.value));
 }

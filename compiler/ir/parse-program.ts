@@ -209,6 +209,7 @@ export function parseProgram(text: string): Program {
   const sources = new Set<string>();
   let arenas: readonly number[] = [];
   let lowerBound = 0;
+  let mixed: ReadonlySet<number> = new Set();
   let name: string | undefined;
   for (const { line, number } of lines) {
     const r = lineReader(line, number);
@@ -219,6 +220,7 @@ export function parseProgram(text: string): Program {
       arenas = readSizes(r, "arenas ");
       r.expect(", lower bound ");
       lowerBound = natural(r);
+      if (r.has(", ")) mixed = new Set(readSizes<readonly number[]>(r, "mixed kernels "));
     }
   }
   if (name === undefined) throw new InternalError("IR text: no line `program NAME`");
@@ -243,7 +245,7 @@ export function parseProgram(text: string): Program {
     } else if (!/^\s*(program|value|memory|tensor|source) /.test(line)) r.fail("a kernel");
   }
   const read = [...weights.values()].filter((w) => !sources.has(w.path));
-  return { name, inputs, outputs, kernels, weights: read, storage, memory: { arenas, places, lowerBound } };
+  return { name, inputs, outputs, kernels, weights: read, storage, memory: { arenas, places, lowerBound, mixed } };
 }
 
 function readValueLine(r: LineReader, values: Map<number, Value>, storage: Map<Value, Storage>, places: Map<Value, Place>): void {

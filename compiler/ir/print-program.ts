@@ -108,12 +108,13 @@ function tensorLines(program: Program): string[] {
 
 export function printProgram(program: Program): string {
   const refer = referTo(program.weights);
-  const { arenas, lowerBound } = program.memory;
+  const { arenas, lowerBound, mixed } = program.memory;
+  const mixedText = mixed.size > 0 ? `, mixed kernels ${list([...mixed].sort((a, b) => a - b))}` : "";
   const blocks: string[][] = [
     program.inputs.map((i) => `input ${nameText(i.name)} = ${refer(i.value)}`),
     ...program.kernels.map((k) => kernelLines(k, refer)),
     program.outputs.map((o) => `output ${nameText(o.name)} = ${refer(o.value)}`),
-    [...programValues(program).map((v) => valueLine(program, v)), `memory arenas ${list(arenas)}, lower bound ${lowerBound}`],
+    [...programValues(program).map((v) => valueLine(program, v)), `memory arenas ${list(arenas)}, lower bound ${lowerBound}${mixedText}`],
     tensorLines(program),
   ];
   const body = blocks.filter((b) => b.length > 0).map((b) => b.map((line) => `  ${line}`).join("\n"));

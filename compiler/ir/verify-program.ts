@@ -211,7 +211,7 @@ export function storageBytes(program: Program, value: Value): number {
 }
 
 function verifyMemory(program: Program, weights: ReadonlySet<Value>, rules: MemoryRules, faults: Fault[]): void {
-  const { arenas, places } = program.memory;
+  const { arenas, places, mixed } = program.memory;
   const report = (value: Value, what: string): void => {
     faults.push({ at: value.name, what: `%${value.id} ${what}` });
   };
@@ -220,9 +220,14 @@ function verifyMemory(program: Program, weights: ReadonlySet<Value>, rules: Memo
     if (place.bytes < storageBytes(program, value)) report(value, `has ${place.bytes} bytes and needs ${storageBytes(program, value)}`);
     if (place.offset < 0 || place.offset + place.bytes > (arenas[place.arena] ?? -1)) report(value, `lies outside arena ${place.arena}`);
   }
-  const list = [...places];
+  // by first use: what is alive with a value follows it closely
+  const list = [...places].sort(([, p], [, q]) => p.live[0] - q.live[0]);
   for (const [i, [a, p]] of list.entries())
-    for (const [b, q] of list.slice(i + 1)) if (clash(p, q)) report(a, `and %${b.id} (${b.name}) overlap`);
+    for (let j = i + 1; j < list.length; j++) {
+      const [b, q] = list[j] as [Value, Place];
+      if (q.live[0] > p.live[1]) break;
+      if (clash(p, q)) report(a, `and %${b.id} (${b.name}) overlap`);
+    }
 
   for (const [k, kernel] of program.kernels.entries()) {
     const at = (access: "read" | "write"): Set<number> =>
@@ -238,10 +243,18 @@ function verifyMemory(program: Program, weights: ReadonlySet<Value>, rules: Memo
       if (!place) report(value, "has no place");
       else if (k < place.live[0] || k > place.live[1]) report(value, `is used by kernel ${k} and lives ${place.live[0]}..${place.live[1]}`);
     }
-    if (rules.arenas === "colored")
-      for (const arena of at("write"))
-        if (at("read").has(arena)) faults.push({ at: kernel.name, what: `reads and writes arena ${arena} in one dispatch` });
+    if (rules.arenas === "single") continue;
+    const shared = [...at("write")].filter((arena) => at("read").has(arena));
+    if (!mixed.has(k))
+      for (const arena of shared) faults.push({ at: kernel.name, what: `reads and writes arena ${arena} in one dispatch` });
+    // two bindings for writing must not overlap, so nothing that is bound like an output can be bound twice
+    else if (bindsTwice(kernel, weights)) faults.push({ at: kernel.name, what: "is mixed and binds a value twice" });
   }
+}
+
+function bindsTwice({ buffers }: Kernel, weights: ReadonlySet<Value>): boolean {
+  const values = buffers.map((b) => b.value).filter((v) => !weights.has(v));
+  return new Set(values).size < values.length;
 }
 
 /** Alive at one time and overlapping in space. */
