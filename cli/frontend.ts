@@ -5,6 +5,7 @@ import { nearest } from "../compiler/diagnostics/suggest.ts";
 import { buildGraph, expandNet, loadWorkspace } from "../compiler/frontend.ts";
 import type { Graph, NetTree, Workspace } from "../compiler/index.ts";
 import type { NetOptions } from "./options.ts";
+import { dims } from "./report.ts";
 import type { Session } from "./session.ts";
 import { fileHost, readSpecArgument, type SpecArgument } from "./spec-files.ts";
 
@@ -75,15 +76,44 @@ export function loadSpec(session: Session, file: string, which: WhichNets): Load
 export interface BuildOptions {
   readonly shape?: Readonly<Record<string, readonly number[]>>;
   readonly init?: "default" | "paper";
+  readonly batch?: number;
 }
 
 /** Expands one net and builds its graph. Undefined when there are errors, which are then reported. */
 export function buildNet(session: Session, spec: LoadedSpec, name: string, options: BuildOptions = {}): LoadedNet | undefined {
-  const { shape, init } = options;
+  const { shape, init, batch } = options;
   const tree = expandNet(spec.workspace, name, session.diagnostics, shape ? { shapes: shape } : {});
   if (!tree || session.diagnostics.hasErrors) return undefined;
   const graph = buildGraph(tree, session.diagnostics, init ? { init } : {});
-  return graph && !session.diagnostics.hasErrors ? { name, spec, tree, graph } : undefined;
+  if (graph && shape) checkShapes(session, graph, shape);
+  if (graph && batch !== undefined) checkBatch(session, graph, batch);
+  return graph && !session.failed ? { name, spec, tree, graph } : undefined;
+}
+
+/** --shape: every name is an input, and has as many sizes as the input. */
+function checkShapes(session: Session, graph: Graph, shapes: Readonly<Record<string, readonly number[]>>): void {
+  const names = graph.inputs.map((v) => v.name);
+  for (const [name, sizes] of Object.entries(shapes)) {
+    const input = graph.inputs.find((v) => v.name === name);
+    if (!input) {
+      const near = nearest(name, names);
+      session.usage(
+        messages.SE524.unknown({ net: graph.name, name, names: names.join(", ") }),
+        undefined,
+        near ? { help: `did you mean \`${near}\`?` } : {},
+      );
+    } else if (input.type.shape.length !== sizes.length) {
+      session.usage(messages.SE524.shape({ file: "--shape", have: dims(sizes), name, want: dims(input.type.shape) }));
+    }
+  }
+}
+
+/** --batch binds the open size; where none is open it must say what the net says. */
+function checkBatch(session: Session, graph: Graph, batch: number): void {
+  const closed = graph.inputs.find((v) => typeof v.type.shape[0] === "number" && v.type.shape[0] !== batch);
+  if (!closed) return;
+  const want = `the batch size of the input \`${closed.name}\`, which is fixed as ${dims(closed.type.shape)}`;
+  session.usage(messages.SE520.value({ option: "--batch", want, given: String(batch) }));
 }
 
 /** The one net of a command that needs one. */

@@ -3,6 +3,7 @@
  * and every command's output is checked against it in the tests. Fields may be added, never renamed, removed or retyped.
  */
 import { z } from "zod";
+import { pictureFormats } from "../compiler/index.ts";
 import { configSchema } from "./config.ts";
 
 const count = z.int().min(0);
@@ -163,6 +164,7 @@ export const outputSchemas = {
     elementOps: pair,
     targets: z.array(z.strictObject({ target: z.string(), dispatches: pair.optional(), bytes: pair })),
   }),
+  graph: z.strictObject({ net: z.string(), format: z.enum(pictureFormats), depth: count, boxes: count, text: z.string() }),
   weights: z.strictObject({
     net: z.string(),
     file: z.string(),

@@ -60,6 +60,11 @@ const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import("./commands/compare.ts")).compareCommand,
   },
   {
+    name: "graph",
+    summary: "a picture of a net: SVG, Mermaid, DOT, HTML",
+    load: async () => (await import("./commands/graph.ts")).graphCommand,
+  },
+  {
     name: "weights",
     summary: "what of a weight file fits a net; converts it",
     load: async () => (await import("./commands/weights.ts")).weightsCommand,

@@ -1,6 +1,7 @@
 /** Resolves --target and --set to backends with checked options. */
 import { type EmitTargetRequest, emitTarget } from "../backends/emit.ts";
 import { type Backend, builtInBackends, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Config } from "./config.ts";
 import type { TargetOptions } from "./options.ts";
 import { loadInstalledBackend } from "./packages.ts";
@@ -33,7 +34,11 @@ export async function chooseTargets(
   }
   for (const [key] of options.set ?? []) {
     const target = key.split(".")[0] as string;
-    if (!names.includes(target)) await resolveBackend(target, (pkg) => loadInstalledBackend(session, pkg), usage, config.backends ?? []);
+    if (names.includes(target)) continue;
+    // an option without effect is a mistake: of the target's name, or of the list of targets
+    const known = await resolveBackend(target, (pkg) => loadInstalledBackend(session, pkg), usage, config.backends ?? []);
+    if (known)
+      session.usage(messages.SE520.value({ option: "--set", want: `an option of a chosen target (${names.join(", ")})`, given: key }));
   }
   return session.failed ? undefined : chosen;
 }

@@ -26,6 +26,8 @@ import { readTextFile, systemReason } from "./spec-files.ts";
 export interface OpenedWeights {
   readonly file?: TensorFile;
   readonly close: () => void;
+  /** Says once that there is no file. */
+  readonly sayMade?: () => void;
 }
 
 /** A file of which only the asked ranges are read. */
@@ -48,8 +50,14 @@ function fileSource(descriptor: number): ByteSource {
 export function openWeights(session: Session, options: WeightOptions): OpenedWeights | undefined {
   const name = options.weights;
   if (name === undefined) {
-    session.note(`weights: none given, initialised with seed ${options.seed}`);
-    return { close: () => undefined };
+    // said when they are first made: a spec with errors makes none
+    const said = new Set<string>();
+    const sayMade = (): void => {
+      const text = `weights: none given, initialised with seed ${options.seed}`;
+      if (!said.has(text)) session.note(text);
+      said.add(text);
+    };
+    return { close: () => undefined, sayMade };
   }
   const absolute = path.resolve(session.options.directory, name);
   const descriptors: number[] = [];
@@ -114,6 +122,7 @@ export function matchFile(session: Session, graph: Graph, file: TensorFile, opti
 export function weightsOf(session: Session, graph: Graph, opened: OpenedWeights, options: WeightOptions): WeightReader | undefined {
   const { file } = opened;
   if (!file) {
+    opened.sayMade?.();
     return weightReader({ seed: options.seed });
   }
   const match = matchFile(session, graph, file, options);

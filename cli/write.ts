@@ -65,6 +65,14 @@ function leftovers(folder: string, artifacts: readonly Artifact[]): string[] {
   });
 }
 
+/** The file that stands where a folder above `file` should be. */
+function fileAbove(file: string): string | undefined {
+  for (let at = path.dirname(file); at !== path.dirname(at); at = path.dirname(at)) {
+    if (existsSync(at)) return statSync(at).isDirectory() ? undefined : at;
+  }
+  return undefined;
+}
+
 export interface WriteOptions {
   readonly force: boolean;
   /** How the folder is called in messages. */
@@ -82,13 +90,14 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
     for (const a of artifacts) {
       const file = path.join(folder, a.path);
       current = `${options.shown}/${a.path}`;
-      if (!options.force && existsSync(file)) {
-        if (!statSync(file).isFile() || !isOurs(file)) {
-          session.usage(messages.SE522.foreign({ path: current }));
-          undo();
-          return false;
-        }
-      }
+      if (!existsSync(file)) continue;
+      const isFile = statSync(file).isFile();
+      if (isFile && (options.force || isOurs(file))) continue;
+      // a folder is never replaced, not even by --force
+      session.usage(
+        isFile ? messages.SE522.foreign({ path: current }) : messages.SE522.failed({ path: current, reason: "it is a folder" }),
+      );
+      return false;
     }
     for (const a of artifacts) {
       const file = path.join(folder, a.path);
@@ -110,7 +119,9 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
     return true;
   } catch (error) {
     undo();
-    session.usage(messages.SE522.failed({ path: current, reason: systemReason(error) }));
+    const inTheWay = fileAbove(path.resolve(folder, artifacts[0]?.path ?? ""));
+    if (inTheWay === undefined) session.usage(messages.SE522.failed({ path: current, reason: systemReason(error) }));
+    else session.usage(messages.SE522.folder({ path: path.relative(session.options.directory, inTheWay).split(path.sep).join("/") }));
     return false;
   }
 }

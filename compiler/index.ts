@@ -28,8 +28,10 @@ export { type LowerOptions, lowerGraph } from "./lower.ts";
 export { graphText as printGraph } from "./ops/graph-text.ts";
 export { allOps, isOpName, opOf } from "./ops/index.ts";
 export type { OpDef } from "./ops/op.ts";
+export { kernelPasses } from "./passes/kernel-pipeline.ts";
 export type { OptimizeLevel, Remark } from "./passes/pass.ts";
 export { graphPasses, type OptimizeOptions, optimizeGraph, type PassReport, runKernelPasses } from "./passes/pipeline.ts";
+export { type Drawn, type DrawOptions, drawNet, type PictureFormat, pictureFormats } from "./picture/index.ts";
 export { runReference } from "./reference/run.ts";
 export { signatureText } from "./semantics/expand-arguments.ts";
 export {

@@ -5,9 +5,12 @@ import path from "node:path";
 import { type Command, Option } from "commander";
 import type { EmittedTarget } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { nearest } from "../../compiler/diagnostics/suggest.ts";
 import {
   costOf,
   type Graph,
+  graphPasses,
+  kernelPasses,
   type Program,
   printGraph,
   printProgram,
@@ -70,6 +73,29 @@ interface Output {
 const sizeOf = (contents: string | Uint8Array): number => (typeof contents === "string" ? Buffer.byteLength(contents) : contents.length);
 const milliseconds = (t: number): number => Math.round(t * 100) / 100;
 
+/** Writes a file for people to look at, with the folders above it. */
+function writeText(session: Session, shown: string, text: string): void {
+  const file = path.resolve(session.options.directory, shown);
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  } catch (error) {
+    session.usage(messages.SE522.failed({ path: shown, reason: systemReason(error) }));
+  }
+}
+
+/** Whether --print-after names a pass, or `all`. */
+function checkPassName(session: Session, options: CompileOptions): boolean {
+  const names = [...graphPasses, ...kernelPasses].map((p) => p.name);
+  const given = options.printAfter;
+  if (given === undefined || given === "all" || names.includes(given)) return true;
+  const near = nearest(given, names);
+  session.usage(messages.SE520.value({ option: "--print-after", want: "`all` or the name of a pass", given }), undefined, {
+    help: near ? `did you mean \`${near}\`?` : `the passes are ${[...new Set(names)].join(", ")}`,
+  });
+  return false;
+}
+
 /** Prints IR after passes (--print-after) and into --dump-dir, numbered in pass order. */
 function passPrinter(session: Session, options: CompileOptions, net: string, target: string): EmitHook {
   let step = 0;
@@ -80,9 +106,7 @@ function passPrinter(session: Session, options: CompileOptions, net: string, tar
     if (options.printAfter === report.pass || options.printAfter === "all")
       session.out(`# ${net}, ${target}: ${title}\n${report.changed ? text() : ""}`);
     if (options.dumpDir !== undefined && report.changed) {
-      const folder = path.resolve(session.options.directory, options.dumpDir);
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(path.join(folder, `${net}.${target}.${String(step).padStart(2, "0")}-${report.pass}.txt`), text());
+      writeText(session, path.join(options.dumpDir, `${net}.${target}.${String(step).padStart(2, "0")}-${report.pass}.txt`), text());
     }
   };
 }
@@ -135,7 +159,6 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
   const weights = weightsOf(session, net.graph, job.opened, options);
   if (!weights) return;
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
-  if (human && options.outDir !== "-") session.out(summary(net, batch));
   const rows: string[][] = [];
   for (const { backend, options: settings } of job.targets) {
     const start = session.io.now();
@@ -191,7 +214,7 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
     if (options.metafile !== undefined) job.meta.push(metaOf(job.outputs.at(-1) as Output, emitted));
     if (human) rows.push([...targetRow(shown, emitted, backend.name), ...(options.dryRun ? ["(not written)"] : [])]);
   }
-  if (rows.length > 0) session.out(table(rows));
+  if (rows.length > 0) session.out(`${summary(net, batch)}\n${table(rows)}`);
 }
 
 /** `-o -`: the text of a target that is one file. */
@@ -243,7 +266,7 @@ async function compileAll(
   const began = session.io.now();
   const config = await readConfig(session);
   const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
-  if (!config || !targets) return { read, outputs };
+  if (!config || !targets || !checkPassName(session, options)) return { read, outputs };
   const opened = openWeights(session, options);
   if (!opened) return { read, outputs };
   const job: Job = { session, options, config, targets, opened, outputs, meta };
@@ -273,12 +296,8 @@ async function compileAll(
   }
   if (session.failed) return { read, outputs };
   if (options.metafile !== undefined) {
-    const target = path.resolve(session.options.directory, options.metafile);
-    try {
-      writeFileSync(target, `${JSON.stringify({ outputs: meta }, undefined, 2)}\n`);
-    } catch (error) {
-      session.usage(messages.SE522.failed({ path: options.metafile, reason: systemReason(error) }));
-    }
+    writeText(session, options.metafile, `${JSON.stringify({ outputs: meta }, undefined, 2)}\n`);
+    if (session.failed) return { read, outputs };
   }
   if (session.options.json) for (const o of outputs) session.json(o);
   else if (outputs.length > 0 && !options.check) {

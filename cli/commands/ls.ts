@@ -1,4 +1,5 @@
 /** `sec ls FILE [SELECTOR]`: places of a net, or what a selector matches. */
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { listPlaces, parseSelectorText, shapeText } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { loadOneNet } from "../frontend.ts";
@@ -18,6 +19,11 @@ export const lsCommand: Register = (command, host) => {
         const parsed = selector === undefined ? undefined : parseSelectorText(selector, session.diagnostics);
         if (session.failed) return undefined;
         const places = listPlaces(net.tree, parsed, session.diagnostics);
+        if (selector !== undefined && places?.length === 0) {
+          session.diagnostics.report(messages.SE301.nothing({ selector, net: net.name }), undefined, {
+            help: "`sec ls` without a selector lists every place",
+          });
+        }
         if (session.failed || !places) return undefined;
         if (session.options.json) {
           session.json({

@@ -90,7 +90,13 @@ function withTaps(session: Session, net: { graph: Graph; tree: Parameters<typeof
   for (const text of taps) {
     const selector = parseSelectorText(text, session.diagnostics);
     if (!selector) continue;
-    for (const tap of matchTaps(net.tree, selector, net.graph, session.diagnostics)) {
+    const found = matchTaps(net.tree, selector, net.graph, session.diagnostics);
+    if (found.length === 0 && !session.failed) {
+      session.diagnostics.report(messages.SE301.nothing({ selector: text, net: net.graph.name }), undefined, {
+        help: "`sec ls` lists the places of the net",
+      });
+    }
+    for (const tap of found) {
       if (!outputs.some((o) => o.name === tap.name)) outputs.push(tap);
     }
   }

@@ -91,7 +91,7 @@ export const weightsCommand: Register = (command, host) => {
     .option("--force", "overwrite a file that sec did not write")
     .addHelpText(
       "after",
-      "\nExamples:\n  sec weights resnet50.safetensors --net resnet50\n  sec weights old.safetensors --net se_resnet50 --rename se_module=se -o new.safetensors\n  sec weights w.safetensors --net net.se#edited --json | jq .renames",
+      "\nExamples:\n  sec weights resnet50.safetensors --net resnet50\n  sec weights old.safetensors --net n --rename se_module=se -o new.safetensors\n  sec weights w.safetensors --net net.se#edited --json | jq .renames",
     )
     .action(
       action<[string], WeightsOptions>(host, (session, options, file) => {
