@@ -134,7 +134,10 @@ export function windowFunctions(g: Geometry): string[] {
   const place = (text: string, stride: number, pad: number): string => sum([[stride, text]], -pad);
   const n = w.batch === 1 ? "0" : `row / ${g.pixels} * ${w.in[1]}`;
   const y = w.batch === 1 ? `row / ${width}` : `row / ${width} % ${h}`;
-  const reach = g.clipped ? [`  if (y < 0 || y >= ${w.in[1]} || x < 0 || x >= ${w.in[2]}) { return -1; }`] : [];
+  const address = pixelAddress(g, "at.x + y", "x");
+  // one return and no short-circuits: software adapters take minutes over branches that are inlined into nested loops.
+  // A negative coordinate is a large u32
+  const inside = `(u32(y) < ${w.in[1]}u) & (u32(x) < ${w.in[2]}u)`;
   return [
     "fn window(row: i32) -> vec3i {",
     `  return vec3i(${n}, ${place(h === 1 ? "0" : y, w.stride[0], w.pad[0])}, ${place(width === 1 ? "0" : `row % ${width}`, w.stride[1], w.pad[1])});`,
@@ -142,8 +145,7 @@ export function windowFunctions(g: Geometry): string[] {
     "fn tap(at: vec3i, dy: i32, dx: i32) -> i32 {",
     "  let y = at.y + dy;",
     "  let x = at.z + dx;",
-    ...reach,
-    `  return ${pixelAddress(g, "at.x + y", "x")};`,
+    `  return ${g.clipped ? `select(-1, ${address}, ${inside})` : address};`,
     "}",
   ];
 }

@@ -7,9 +7,11 @@ import { referenceNets } from "../../backends/testing-nets.ts";
 import { graphInputs, referenceInputs, sampleWeights } from "../../backends/testing-samples.ts";
 import { webgpu } from "../../backends/webgpu/index.ts";
 import { type GpuNet, openDevice } from "../../backends/webgpu/run.ts";
+import { derivedBounds } from "../../compiler/analysis/bounds.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { must } from "../../compiler/invariant.ts";
 import { rounded, runReference } from "../../compiler/reference/run.ts";
+import { buildNet } from "../kernels/nets.ts";
 
 const net = must(
   referenceNets().find((n) => n.graph.name === "se_mobile"),
@@ -112,6 +114,30 @@ test("a kernel that does not compile is reported with its layer", async () => {
     a.path === "se_mobile.js" ? { ...a, contents: (a.contents as string).replace("fn finish(acc: vec4f", "fn finish(acc: vec3f") } : a,
   );
   await expect(start(broken, device)).rejects.toThrow(/^se_mobile: expand\.conv.*: /);
+});
+
+test("layers of real size compile in seconds and are right: a bottleneck of SE-ResNet's third stage", async () => {
+  const pen = buildNet("bottleneck");
+  const x = pen.input("image", "N", 128, 14, 14);
+  const narrow = pen.op("relu", pen.op("conv", x, { out: 64, kernel: 1, pad: 0, bias: true }));
+  const v = pen.op("relu", pen.op("conv", narrow, { out: 64, kernel: 3, stride: 1, pad: 1, bias: true }));
+  const u = pen.op("conv", v, { out: 128, kernel: 1, pad: 0, bias: true });
+  const hidden = pen.op("relu", pen.op("conv", pen.op("gap", u), { out: 8, kernel: 1, pad: 0, bias: true }));
+  const gate = pen.op("sigmoid", pen.op("conv", hidden, { out: 128, kernel: 1, pad: 0, bias: true }));
+  const graph = pen.finish(pen.op("relu", pen.op("add", [pen.op("mul", [u, gate]), x])));
+  const given = graphInputs(graph, 1, "real");
+  const arrays = referenceInputs(graph, 1, given);
+  const reader = rounded(sampleWeights);
+  const expected = must(runReference(graph, arrays, reader, { batch: 1 }).out, "out").data;
+  const allowed = must(derivedBounds(graph, arrays, reader, { batch: 1 })[0], "bound").allowed;
+  // minutes, when branches were inlined into the loops over taps
+  const start0 = process.cpuUsage();
+  const loaded = await start(files({ variant: "register", f16: false }, { graph, batch: 1 }), device, "bottleneck");
+  const { user, system } = process.cpuUsage(start0);
+  const out = must((await loaded.run(given)).out, "out");
+  loaded.dispose();
+  expect((user + system) / 1e6).toBeLessThan(30);
+  expect(Math.max(...[...out].map((y, i) => Math.abs(y - (expected[i] as number))))).toBeLessThanOrEqual(allowed);
 });
 
 test("hardware gets the tiled kernels; the caller's device outlives the net", async () => {
