@@ -78,13 +78,24 @@ function print(session: Session, net: LoadedNet, verdicts: readonly TargetVerdic
   }
 }
 
+interface NetVerdict {
+  readonly good: boolean;
+  /** Some target could run here. */
+  readonly ran: boolean;
+}
+
+function verdictText(verdicts: readonly NetVerdict[]): string {
+  if (!verdicts.every((v) => v.good)) return "targets differ";
+  return verdicts.some((v) => v.ran) ? "all targets that ran agree" : "no target could run here: nothing was compared";
+}
+
 async function verifyNet(
   session: Session,
   options: VerifyOptions,
   net: LoadedNet,
   targets: readonly ChosenTarget[],
   level: 0 | 1 | 2,
-): Promise<boolean | undefined> {
+): Promise<NetVerdict | undefined> {
   const batch = options.batch ?? 1;
   const opened = openWeights(session, options);
   const weights = opened && weightsOf(session, net.graph, opened, options);
@@ -133,9 +144,7 @@ async function verifyNet(
       verdict: good ? "pass" : "fail",
     });
   } else print(session, net, verdicts, samples.length);
-  const ran = verdicts.filter((v) => v.verdict !== "skipped").length;
-  if (ran === 0 && !session.options.json) session.note("no target could run here");
-  return good;
+  return { good, ran: verdicts.some((v) => v.verdict !== "skipped") };
 }
 
 export const verifyCommand: Register = (command, host) => {
@@ -160,17 +169,18 @@ export const verifyCommand: Register = (command, host) => {
             builtInBackends().map((b) => b.name),
           ));
         if (!config || !targets) return undefined;
-        let good = true;
+        const verdicts: NetVerdict[] = [];
         for (const file of files) {
           const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
           for (const name of spec?.names ?? []) {
             const net = spec && buildNet(session, spec, name, options);
             if (!net) continue;
             const verdict = await verifyNet(session, options, net, targets, options.optimize ?? config.optimize ?? 2);
-            good = good && verdict !== false;
+            if (verdict) verdicts.push(verdict);
           }
         }
-        if (!session.failed && !session.options.json) session.out(good ? "all targets that ran agree" : "targets differ");
+        const good = verdicts.every((v) => v.good);
+        if (!session.failed && !session.options.json && verdicts.length > 0) session.out(verdictText(verdicts));
         return good ? EXIT.ok : EXIT.differs;
       }),
     );
