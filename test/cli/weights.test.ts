@@ -37,6 +37,13 @@ const at = (name: string): string => path.join(folder, name);
 const write = (name: string, contents: string | Uint8Array): void => writeFileSync(at(name), contents);
 const parsed = (out: string) => outputSchemas.weights.parse(JSON.parse(out));
 
+/** As the first published checkpoints name them. */
+const cadene = (path: string): string =>
+  path
+    .replace(".se.", ".se_module.")
+    .replace(/^fc\./, "last_linear.")
+    .replace(/^(conv1|bn1)\./, "layer0.$1.");
+
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), "sec-weights-"));
   write("net.se", SPEC);
@@ -45,16 +52,11 @@ beforeAll(() => {
   const gated = graphOf(SPEC, "gated");
   write(
     "cadene.safetensors",
-    hashedWeights(gated, (p) =>
-      p
-        .replace(".se.", ".se_module.")
-        .replace(/^fc\./, "last_linear.")
-        .replace(/^(conv1|bn1)\./, "layer0.$1."),
-    ),
+    hashedWeights(gated, (p, shape) => ({ name: cadene(p), shape })),
   );
   write(
     "wrapped.safetensors",
-    hashedWeights(gated, (p) => `module.${p}`),
+    hashedWeights(gated, (p, shape) => ({ name: `module.${p}`, shape })),
   );
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -109,17 +111,12 @@ describe("what fits", () => {
   });
 
   test("matrices fit 1x1 convolutions and the other way round: [h, C] and [h, C, 1, 1]", async () => {
-    const att = graphOf(MODULE, "att");
-    const flat = {
-      ...att,
-      weights: att.weights.map((w) => ({
-        ...w,
-        value: { ...w.value, type: { ...w.value.type, shape: w.value.type.shape.slice(0, 2) } },
-      })),
-    };
     write(
       "flat.safetensors",
-      hashedWeights(flat, (p) => p.replace("att.fc1", "fc.0").replace("att.fc2", "fc.2")),
+      hashedWeights(graphOf(MODULE, "att"), (p, shape) => ({
+        name: p.replace("att.fc1", "fc.0").replace("att.fc2", "fc.2"),
+        shape: shape.slice(0, 2),
+      })),
     );
     const args = ["weights", "flat.safetensors", "--net", "att.se", "--rename", "fc.0=att.fc1", "--rename", "fc.2=att.fc2"];
     const { code } = await sec([...args, "-o", "att.safetensors"], folder);
