@@ -1,8 +1,11 @@
-/** npx tsx scripts/make-torch-fixtures.ts: writes test/fixtures/torch-nets.json, samples of what PyTorch computes (needs torch and torchvision). */
+/**
+ * npx tsx scripts/make-torch-fixtures.ts: writes test/fixtures/torch-nets.json, samples of what PyTorch computes, and
+ * test/fixtures/torch-step.json, one step of training (needs torch and torchvision).
+ */
 import { writeFileSync } from "node:fs";
-import { askTorch, findTorch, fixtureFile, type TorchOutput, torchCases } from "../test/judges/torch.ts";
+import { askTorch, askTrainStep, findTorch, fixtureFile, stepFile, type TorchOutput, torchCases } from "../test/judges/torch.ts";
 
-/** Numbers of each net that are kept; a prime step would do as well: what matters is that all channels and places come up. */
+/** Numbers of each net that are kept. */
 const SAMPLES = 120;
 
 const python = findTorch();
@@ -25,3 +28,4 @@ const lines = [...new Set(torchCases.map((c) => c.judge))].map((net) => {
   return JSON.stringify(kept);
 });
 writeFileSync(fixtureFile, `[\n${lines.join(",\n")}\n]\n`);
+writeFileSync(stepFile, `${JSON.stringify(askTrainStep(python))}\n`);

@@ -3,8 +3,12 @@
  * A convolution or linear layer is joined with the batch norm and the (capped) relu behind it when nothing else reads what is between.
  */
 import type { Graph, Node, Value } from "../../compiler/ir/graph.ts";
+import { layout, prelude } from "../module/prelude.gen.ts";
 import { commentText, identifier, indent, propertyKey } from "../module/text.ts";
 import { type CellContext, cellOf } from "./cells.ts";
+import { layers, net as netText } from "./host.gen.ts";
+
+const functionNames = (text: string): string[] => [...text.matchAll(/^(?:async )?function (\w+)/gm)].map((m) => m[1] as string);
 
 /** A convolution or linear layer whose following norm `load` folds into it for inference. */
 export interface Fold {
@@ -25,9 +29,11 @@ interface Step {
 interface Plan {
   readonly steps: readonly Step[];
   readonly readers: ReadonlyMap<Value, readonly Node[]>;
+  readonly shared: ReadonlySet<Node>;
 }
 
 function planSteps(graph: Graph): Plan {
+  const shared = sharedNodes(graph);
   const readers = new Map<Value, Node[]>();
   for (const node of graph.nodes) for (const v of node.inputs) readers.set(v, [...(readers.get(v) ?? []), node]);
   const outputs = new Set(graph.outputs.map((o) => o.value));
@@ -42,20 +48,23 @@ function planSteps(graph: Graph): Plan {
       continue;
     }
     const next = only(node.output);
-    const norm = next?.op === "bn" && !sharedWeights(graph, node) && !sharedWeights(graph, next) ? next : undefined;
+    const norm = next?.op === "bn" && !shared.has(node) && !shared.has(next) ? next : undefined;
     const before = norm ?? node;
     const after = only(before.output);
     const act = after?.op === "relu" || after?.op === "relu6" ? after : undefined;
     for (const n of [norm, act]) if (n) joined.add(n);
     steps.push({ node, ...(norm ? { norm } : {}), ...(act ? { act } : {}), output: (act ?? before).output });
   }
-  return { steps, readers };
+  return { steps, readers, shared };
 }
 
-/** Whether another layer uses this one's tensors (`shared`): then a norm must not be folded into them. */
-function sharedWeights(graph: Graph, node: Node): boolean {
-  const own = new Set(Object.values(node.weights));
-  return graph.nodes.some((other) => other !== node && Object.values(other.weights).some((v) => own.has(v)));
+/** Layers whose tensors another layer uses too (`shared`): no norm may be folded into them. */
+function sharedNodes(graph: Graph): ReadonlySet<Node> {
+  const users = new Map<Value, Set<Node>>();
+  for (const node of graph.nodes) {
+    for (const v of Object.values(node.weights)) users.set(v, (users.get(v) ?? new Set()).add(node));
+  }
+  return new Set([...users.values()].filter((nodes) => nodes.size > 1).flatMap((nodes) => [...nodes]));
 }
 
 const weightPath = (node: Node, name: string): string => (node.weights[name]?.name ?? "").replace(new RegExp(`\\.?${name}$`), "");
@@ -71,7 +80,7 @@ export interface ForwardText {
 }
 
 export function forwardText(graph: Graph, training: boolean): ForwardText {
-  const { steps, readers } = planSteps(graph);
+  const { steps, readers, shared } = planSteps(graph);
   const stepOf = new Map(steps.map((s) => [s.node, s]));
   const outputs = new Set(graph.outputs.map((o) => o.value));
   const keepsOrder = (node: Node): boolean => {
@@ -79,7 +88,7 @@ export function forwardText(graph: Graph, training: boolean): ForwardText {
     const [, , h, w] = node.inputs[0]?.type.shape ?? [];
     if (h === undefined || (h === 1 && w === 1)) return false;
     const next = readers.get(node.output) ?? [];
-    return !outputs.has(node.output) && next.length > 0 && next.every((n) => n.op === "linear" && !sharedWeights(graph, n));
+    return !outputs.has(node.output) && next.length > 0 && next.every((n) => n.op === "linear" && !shared.has(n));
   };
   const kept = new Map(graph.nodes.filter(keepsOrder).map((n) => [n.output, n.inputs[0]?.type.shape.slice(1) as number[]]));
   const context: CellContext = {
@@ -97,7 +106,8 @@ export function forwardText(graph: Graph, training: boolean): ForwardText {
     },
   };
 
-  const taken = new Set(["tf", "w", "net", "training", "inputs"]);
+  // a layer may be called `conv`: its name must not hide the function
+  const taken = new Set(["tf", "w", "net", "training", "inputs", ...[prelude, layout, layers, netText].flatMap(functionNames)]);
   const names = new Map<Value, string>();
   for (const v of graph.inputs) names.set(v, identifier(v.name, taken));
   const lastUse = new Map<Value, number>();

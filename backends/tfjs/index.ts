@@ -9,6 +9,7 @@ import { packWeights } from "../module/weights-file.ts";
 import { forwardText } from "./forward.ts";
 import { layers, net } from "./host.gen.ts";
 import { packTensors } from "./pack.ts";
+import { nameFolded } from "./tensor-names.ts";
 
 const options = z.strictObject({
   train: z
@@ -49,7 +50,8 @@ function dts(signature: Signature, train: boolean): string {
   });
 }
 
-function emit(graph: Graph, context: EmitContext<Options>): Emitted {
+function emit(given: Graph, context: EmitContext<Options>): Emitted {
+  const graph = nameFolded(given);
   const { train } = context.options;
   const signature = signatureOf(
     graph.name,

@@ -42,16 +42,18 @@ export interface StoredAs {
   readonly shape: readonly number[];
 }
 
-/** A safetensors file of every f32 tensor of the net, under the names and shapes that `stored` gives (torch's own, before any --rename). */
+/** A safetensors file of every f32 tensor of the net, under the names (and shapes) that `stored` gives (torch's own, before any --rename). */
 export function hashedWeights(
   graph: Graph,
-  stored: (path: string, shape: readonly number[]) => StoredAs = (name, shape) => ({ name, shape }),
+  stored: (path: string, shape: readonly number[]) => string | StoredAs = (path) => path,
 ): Uint8Array {
   return writeSafetensors(
     graph.weights
       .filter((w) => w.value.type.dtype === "f32")
       .map((w) => {
-        const { name, shape } = stored(w.path, w.value.type.shape as readonly number[]);
+        const own = w.value.type.shape as readonly number[];
+        const as = stored(w.path, own);
+        const { name, shape } = typeof as === "string" ? { name: as, shape: own } : as;
         return { name, shape, data: tensorValues(name, shape) };
       }),
   );

@@ -109,11 +109,32 @@ export function findTorch(): string | undefined {
 }
 
 /** Asks PyTorch itself. `weights`: where judge.py writes the weights that it used. */
-export function askTorch(python: string, net: string, options: { every?: number; weights?: string } = {}): TorchOutput {
+export function askTorch(python: string, net: string, options: { every?: number; weights?: string; size?: number } = {}): TorchOutput {
   const args = [JUDGE, net, "--every", String(options.every ?? 1), ...(options.weights ? ["--weights", options.weights] : [])];
+  if (options.size !== undefined) args.push("--size", String(options.size));
   const result = spawnSync(python, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
   if (result.status !== 0) throw new Error(`judge.py ${net} failed: ${result.stderr}`);
   return JSON.parse(result.stdout) as TorchOutput;
+}
+
+/** One step of training (test/python/train_step.py): numbers after it by path, outputs with batch statistics before and running ones after. */
+export interface TrainStep {
+  readonly torch: string;
+  readonly loss: number;
+  readonly trained: readonly number[];
+  readonly evaluated: readonly number[];
+  readonly state: Readonly<Record<string, readonly number[]>>;
+}
+
+const STEP = new URL("../fixtures/torch-step.json", import.meta.url);
+export const stepFile = fileURLToPath(STEP);
+
+export const recordedStep = (): TrainStep => JSON.parse(readFileSync(STEP, "utf8")) as TrainStep;
+
+export function askTrainStep(python: string): TrainStep {
+  const result = spawnSync(python, [fileURLToPath(new URL("../python/train_step.py", import.meta.url))], { encoding: "utf8" });
+  if (result.status !== 0) throw new Error(`train_step.py failed: ${result.stderr}`);
+  return JSON.parse(result.stdout) as TrainStep;
 }
 
 /** Largest difference from PyTorch's values, over PyTorch's largest value. Infinite when the sizes differ or something is not a number. */
