@@ -61,7 +61,8 @@ export async function readConfig(session: Session): Promise<Config | undefined> 
   if (session.failed) return undefined;
   const parsed = configSchema.safeParse(data);
   if (parsed.success) {
-    const { outDir } = parsed.data;
+    const { outDir, warnings } = parsed.data;
+    if (warnings) session.setLevels(warnings);
     const home = path.dirname(shown);
     return outDir === undefined || home === "." || path.isAbsolute(outDir)
       ? parsed.data

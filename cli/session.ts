@@ -39,6 +39,8 @@ export interface Session {
   /** A result as JSON: one object a line. */
   json(value: unknown): void;
   readonly color: (stream: Stream) => boolean;
+  /** Levels of warnings from the configuration; -W beats them. */
+  setLevels(levels: GlobalOptions["warnings"]): void;
   /** Prints what was reported and gives the exit code: `fallback` when nothing was wrong. */
   finish(fallback?: number): number;
   readonly failed: boolean;
@@ -84,7 +86,8 @@ export function openSession(io: Io, options: GlobalOptions): Session {
   const diagnostics = new Diagnostics();
   const usage = new Diagnostics();
   const color = (target: Stream): boolean => wantsColor(io, options.color, target);
-  const all = (): Diagnostic[] => [...usage.all, ...leveled(diagnostics.all, options.warnings)];
+  const all = (): Diagnostic[] => [...usage.all, ...leveled(diagnostics.all, levels)];
+  let levels = options.warnings;
   let printed = false;
 
   function print(list: readonly Diagnostic[]): void {
@@ -116,6 +119,9 @@ export function openSession(io: Io, options: GlobalOptions): Session {
       if (!options.quiet) io.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
     },
     json: (value) => io.stdout.write(`${JSON.stringify(value)}\n`),
+    setLevels(configured) {
+      levels = { ...configured, ...options.warnings };
+    },
     get failed() {
       return all().some((d) => d.severity === "error");
     },

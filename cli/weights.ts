@@ -118,12 +118,21 @@ export function matchFile(session: Session, graph: Graph, file: TensorFile, opti
   });
 }
 
-/** The reader of one net's tensors. Says aloud where they come from. Undefined after a reported problem. */
-export function weightsOf(session: Session, graph: Graph, opened: OpenedWeights, options: WeightOptions): WeightReader | undefined {
+/**
+ * The reader of one net's tensors. Says aloud where they come from. `again`: they will be read for several targets.
+ * Undefined after a reported problem.
+ */
+export function weightsOf(
+  session: Session,
+  graph: Graph,
+  opened: OpenedWeights,
+  options: WeightOptions,
+  again = false,
+): WeightReader | undefined {
   const { file } = opened;
   if (!file) {
     opened.sayMade?.();
-    return weightReader({ seed: options.seed });
+    return weightReader({ seed: options.seed, keep: again });
   }
   const match = matchFile(session, graph, file, options);
   for (const d of match.diagnostics) session.diagnostics.add(d);

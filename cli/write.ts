@@ -109,7 +109,6 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
       try {
         const bytes = bytesOf(a);
         for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at);
-        if (a.path.endsWith(".weights")) fsyncSync(descriptor);
       } finally {
         closeSync(descriptor);
       }

@@ -1,5 +1,6 @@
 /** `sec check FILE...`: reports problems, writes nothing. */
 import { action, type Register } from "../command.ts";
+import { readConfig } from "../config.ts";
 import { buildNet, loadSpec } from "../frontend.ts";
 import { type NetOptions, withNet } from "../options.ts";
 import { diagnosticToJson } from "../report.ts";
@@ -10,8 +11,10 @@ interface CheckOptions extends NetOptions {
   readonly watch?: boolean;
 }
 
-function checkOnce(session: Session, options: CheckOptions, files: readonly string[]): readonly string[] {
+async function checkOnce(session: Session, options: CheckOptions, files: readonly string[]): Promise<readonly string[]> {
   const read: string[] = [];
+  // for the levels of warnings
+  if (!(await readConfig(session))) return read;
   for (const file of files) {
     const before = session.diagnostics.errors;
     const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
@@ -34,7 +37,7 @@ export const checkCommand: Register = (command, host) => {
     .action(
       action<[readonly string[]], CheckOptions>(host, async (session, options, files) => {
         if (options.watch) return watchFiles(session, (s) => checkOnce(s, options, files));
-        checkOnce(session, options, files);
+        await checkOnce(session, options, files);
         if (session.options.json && !session.failed) session.json({ diagnostics: session.diagnostics.all.map(diagnosticToJson) });
         return EXIT.ok;
       }),

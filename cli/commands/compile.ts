@@ -135,6 +135,18 @@ function targetRow(folder: string, emitted: EmittedTarget, target: string): stri
   return [target, folder, facts.join(" · "), [...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")];
 }
 
+/** One buffer for the weights files of all targets of a net: each is written before the next is made, so memory stays at one file. */
+function oneBuffer(): (bytes: number) => Uint8Array {
+  let buffer = new ArrayBuffer(0);
+  return (bytes) => {
+    if (bytes > buffer.byteLength) {
+      buffer = new ArrayBuffer(bytes);
+      return new Uint8Array(buffer, 0, bytes);
+    }
+    return new Uint8Array(buffer, 0, bytes).fill(0);
+  };
+}
+
 /** What --emit prints instead of writing files. */
 function emitStage(session: Session, options: CompileOptions, emitted: EmittedTarget): boolean {
   if (options.emit === "graph") session.out(printGraph(emitted.graph));
@@ -156,8 +168,9 @@ interface Job {
 function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): void {
   const { session, options } = job;
   const batch = options.batch ?? 1;
-  const weights = weightsOf(session, net.graph, job.opened, options);
+  const weights = weightsOf(session, net.graph, job.opened, options, job.targets.length > 1);
   if (!weights) return;
+  const allocate = oneBuffer();
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
   const rows: string[][] = [];
   for (const { backend, options: settings } of job.targets) {
