@@ -147,7 +147,8 @@ function walksFlat(kernel: Contraction): boolean {
   const byValue = new Set<string>();
   for (const e of [kernel.epilogue, ...(kernel.squeeze ? [kernel.squeeze.of] : [])]) collectAddresses(e, shape, addresses, byValue);
   if (byValue.has("y") || byValue.has("x")) return false;
-  return addresses.every((a) => (a.strides.get("y") ?? 0) === (a.strides.get("x") ?? 0) * kernel.window.out[2]);
+  const width = kernel.window.out[2];
+  return width === 1 || addresses.every((a) => (a.strides.get("y") ?? 0) === (a.strides.get("x") ?? 0) * width);
 }
 
 const rowNames = (block: number): string[] => Array.from({ length: block }, (_, k) => `row${k}`);

@@ -28,10 +28,11 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
     const address = addressOf(shape(buffer), at);
     const strides = new Map(address.strides);
     if (plan.merged) {
+      // an axis of size 1 has no stride: in a map one pixel wide it is y that walks along the run
+      const pixel = strides.get(w.out[2] === 1 ? "y" : "x");
       strides.delete("y");
-      const pixel = strides.get("x");
+      strides.delete("x");
       if (pixel !== undefined) {
-        strides.delete("x");
         strides.set("p", pixel);
         strides.set("x", pixel);
       }

@@ -91,6 +91,7 @@ export const conv = defineOp({
     { name: "stride 2, bias, batch 2", inputs: [[2, 6, 7, 9]], attrs: { out: 4, kernel: 3, stride: 2, bias: true } },
     { name: "1x1, channels not a multiple of 4", inputs: [[2, 7, 5, 3]], attrs: { out: 9, kernel: 1 } },
     { name: "1x1 map", inputs: [[3, 8, 1, 1]], attrs: { out: 2, kernel: 1, bias: true } },
+    { name: "1x1 on a map one pixel wide", inputs: [[2, 8, 6, 1]], attrs: { out: 4, kernel: 1 } },
     { name: "1x1 stride 2", inputs: [[1, 4, 7, 7]], attrs: { out: 8, kernel: 1, stride: 2 } },
     { name: "stem 7x7 stride 2", inputs: [[1, 3, 15, 17]], attrs: { out: 8, kernel: 7, stride: 2 } },
     { name: "groups", inputs: [[2, 12, 5, 6]], attrs: { out: 18, kernel: 3, groups: 3 } },
