@@ -39,6 +39,8 @@ export interface EmitContext<O> {
   readonly options: O;
   readonly diagnostics: Diagnostics;
   readonly weights: WeightReader;
+  /** Where the weights file is made; a caller that writes one target before it emits the next can use one buffer for all. */
+  readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
   /** The spec the net was read from, as the user wrote it; printed in the header comment of emitted files. */
   readonly source: string;
 }

@@ -25,6 +25,8 @@ export interface EmitTargetRequest {
   readonly onPass?: ((report: PassReport<Graph> | PassReport<Program>) => void) | undefined;
   /** Check the IR between passes. */
   readonly verify?: boolean | undefined;
+  /** As in `EmitContext`. */
+  readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
   /** Milliseconds by the caller's clock, for `timings`. */
   readonly now?: (() => number) | undefined;
 }
@@ -45,7 +47,7 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const remark = request.remark ?? (() => {});
   // the options were checked against this backend's own schema: the types of open backends cannot say so
   const options = request.options as never;
-  const emitContext = { options, diagnostics, weights, source };
+  const emitContext = { options, diagnostics, weights, source, allocate: request.allocate };
   const training = backend.level === "graph" && backend.training(options);
 
   const start = now();

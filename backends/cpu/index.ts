@@ -19,6 +19,6 @@ export const cpu = defineBackend({
     alignment: 256,
     maxBuffers: Number.MAX_SAFE_INTEGER,
   },
-  emit: (program, context) => emitModule(program, context.weights, context.source),
+  emit: emitModule,
   runner: async (files, net) => (await import("./run.ts")).runModule(files, net),
 });

@@ -28,18 +28,21 @@ export function f32Section(count: number, fill: (into: Float32Array) => void): S
   return { bytes: count * 4, fill: (into) => fill(new Float32Array(into.buffer, into.byteOffset, count)) };
 }
 
+/** Gives zeroed bytes for a whole weights file, 4-byte aligned. */
+export type Allocate = (bytes: number) => Uint8Array;
+
 /**
  * Packs the sections one at a time into one array of the final size: at no time is more than one tensor alive beside the file
  * (as long as `fill` reads its tensor itself).
  */
-export function packWeights(sections: readonly Section[]): PackedWeights {
+export function packWeights(sections: readonly Section[], allocate: Allocate = (bytes) => new Uint8Array(bytes)): PackedWeights {
   const offsets: number[] = [];
   let end = 0;
   for (const section of sections) {
     offsets.push(end);
     end += Math.ceil(section.bytes / ALIGNMENT) * ALIGNMENT;
   }
-  const file = new Uint8Array(HEADER_BYTES + end);
+  const file = allocate(HEADER_BYTES + end);
   sections.forEach((section, i) => {
     const start = HEADER_BYTES + (offsets[i] as number);
     section.fill(file.subarray(start, start + section.bytes));

@@ -60,7 +60,10 @@ function emit(given: Graph, context: EmitContext<Options>): Emitted {
   );
   const { text, folds, flattenedFrom } = forwardText(graph, train);
   const tensors = packTensors(graph, context.weights, flattenedFrom);
-  const packed = packWeights(tensors.map((t) => t.section));
+  const packed = packWeights(
+    tensors.map((t) => t.section),
+    context.allocate,
+  );
   const name = stringLiteral(graph.name);
   const rows = tensors.map(
     (t, i) => `  [${stringLiteral(t.weight.path)}, [${t.shape.join(", ")}], ${packed.offsets[i]}, ${train && t.weight.trainable}],`,

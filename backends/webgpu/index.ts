@@ -99,7 +99,7 @@ function sectionsOf(plan: Plan, context: EmitContext<Options>): Section[] {
 
 function emit(program: Program, context: EmitContext<Options>): Emitted {
   const plan = planOf(program, modesOf(context.options.variant, context.options.f16));
-  const packed = packWeights(sectionsOf(plan, context));
+  const packed = packWeights(sectionsOf(plan, context), context.allocate);
   const signature = signatureOf(program.name, program.inputs, program.outputs);
   const name = stringLiteral(program.name);
   const module = `// ${WRITTEN_BY} from ${commentText(context.source)}: ${commentText(program.name)} for WebGPU. Do not edit.

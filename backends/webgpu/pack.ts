@@ -49,28 +49,49 @@ export function contractPacking(w: Window, half: boolean): Packing {
   const [kh, kw] = w.kernel;
   const inQuads = quadsUp(blocks.inputs);
   const outQuads = quadsUp(blocks.outputs);
-  const perGroupIn = w.in[0] / w.groups;
-  const perGroupOut = w.out[0] / w.groups;
   const taps = kh * kw;
   return {
     key: `contract ${JSON.stringify([w.groups, w.in[0], w.out[0], kh, kw, half])}`,
     elements: blocks.count * taps * inQuads * outQuads * 16,
     half,
-    fill: (from, into) => {
-      for (let o = 0; o < w.out[0]; o++) {
-        const group = Math.floor(o / perGroupOut);
-        const block = Math.floor(group / blocks.joined);
-        const column = o - block * blocks.outputs;
-        for (let i = 0; i < perGroupIn; i++) {
-          const row = (group - block * blocks.joined) * perGroupIn + i;
-          for (let tap = 0; tap < taps; tap++) {
-            const quad = ((block * taps + tap) * inQuads + (row >> 2)) * outQuads + (column >> 2);
-            into[quad * 16 + (row & 3) * 4 + (column & 3)] = from[(o * perGroupIn + i) * taps + tap] as number;
-          }
-        }
-      }
-    },
+    fill: (from, into) => (w.groups === 1 ? fillDense(from, into, w.out[0], w.in[0], taps) : fillGrouped(from, into, w, blocks, taps)),
   };
+}
+
+/** One group. Four outputs at a time, so that each of their rows is read in order and each target quad is written whole. */
+function fillDense(from: Float32Array, into: Float32Array, outputs: number, inputs: number, taps: number): void {
+  const inQuads = quadsUp(inputs);
+  const outQuads = quadsUp(outputs);
+  const row = inputs * taps;
+  for (let oq = 0; oq < outQuads; oq++) {
+    const lanes = Math.min(4, outputs - oq * 4);
+    for (let i = 0; i < inputs; i++) {
+      for (let tap = 0; tap < taps; tap++) {
+        const to = ((tap * inQuads + (i >> 2)) * outQuads + oq) * 16 + (i & 3) * 4;
+        const at = oq * 4 * row + i * taps + tap;
+        for (let lane = 0; lane < lanes; lane++) into[to + lane] = from[at + lane * row] as number;
+      }
+    }
+  }
+}
+
+function fillGrouped(from: Float32Array, into: Float32Array, w: Window, blocks: Blocks, taps: number): void {
+  const inQuads = quadsUp(blocks.inputs);
+  const outQuads = quadsUp(blocks.outputs);
+  const perGroupIn = w.in[0] / w.groups;
+  const perGroupOut = w.out[0] / w.groups;
+  for (let o = 0; o < w.out[0]; o++) {
+    const group = Math.floor(o / perGroupOut);
+    const block = Math.floor(group / blocks.joined);
+    const column = o - block * blocks.outputs;
+    for (let i = 0; i < perGroupIn; i++) {
+      const row = (group - block * blocks.joined) * perGroupIn + i;
+      for (let tap = 0; tap < taps; tap++) {
+        const quad = ((block * taps + tap) * inQuads + (row >> 2)) * outQuads + (column >> 2);
+        into[quad * 16 + (row & 3) * 4 + (column & 3)] = from[(o * perGroupIn + i) * taps + tap] as number;
+      }
+    }
+  }
 }
 
 /** [kh][kw][out], out rounded up to whole vec4s. */

@@ -12,6 +12,13 @@ export interface Recipe {
   /** What it computes, as a formula over the sources in order. */
   readonly summary: string;
   readonly run: (sources: readonly Tensor[], attrs: Attrs, shape: readonly number[]) => Float64Array;
+  /**
+   * Works on source 0 in place, one rounding an element: given that source in f32 it leaves exactly what rounding the f64 result would give,
+   * without the detour through an f64 copy of a large tensor.
+   */
+  readonly inPlace?: true;
+  /** Much work for a small result: a reader that serves several targets keeps it. */
+  readonly costly?: true;
 }
 
 const data = (sources: readonly Tensor[], i: number): Float64Array => must(sources[i], `recipe source ${i}`).data;
@@ -79,9 +86,29 @@ function matmul(sources: readonly Tensor[]): Float64Array {
   const inner = a.length / rows;
   const columns = b.length / inner;
   const out = new Float64Array(rows * columns);
+  // eight rows of b at a time: a running sum is loaded and stored once for eight products; the order of the sums stays that of j
+  const whole = inner - (inner % 8);
   for (let i = 0; i < rows; i++) {
     const row = out.subarray(i * columns, (i + 1) * columns);
-    for (let j = 0; j < inner; j++) {
+    for (let j = 0; j < whole; j += 8) {
+      const at = i * inner + j;
+      const [f0, f1, f2, f3] = [a[at]!, a[at + 1]!, a[at + 2]!, a[at + 3]!];
+      const [f4, f5, f6, f7] = [a[at + 4]!, a[at + 5]!, a[at + 6]!, a[at + 7]!];
+      const b0 = j * columns;
+      const b4 = b0 + 4 * columns;
+      for (let c = 0; c < columns; c++) {
+        let sum = row[c]!;
+        sum += f0 * b[b0 + c]!;
+        sum += f1 * b[b0 + columns + c]!;
+        sum += f2 * b[b0 + 2 * columns + c]!;
+        sum += f3 * b[b0 + 3 * columns + c]!;
+        sum += f4 * b[b4 + c]!;
+        sum += f5 * b[b4 + columns + c]!;
+        sum += f6 * b[b4 + 2 * columns + c]!;
+        row[c] = sum + f7 * b[b4 + 3 * columns + c]!;
+      }
+    }
+    for (let j = whole; j < inner; j++) {
       const f = a[i * inner + j]!;
       for (let c = 0, at = j * columns; c < columns; c++, at++) row[c]! += f * b[at]!;
     }
@@ -115,12 +142,12 @@ function applyReference(sources: readonly Tensor[], attrs: Attrs): Float64Array 
 export const recipes = {
   "bn-scale": { summary: "gamma / sqrt(var + eps)", run: bnScale },
   "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift },
-  "scale-out": { summary: "weight * factor, by output channel", run: scaleOut },
+  "scale-out": { summary: "weight * factor, by output channel", run: scaleOut, inPlace: true },
   "shift-out": { summary: "bias * factor + shift", run: shiftOut },
   sum: { summary: "a + b", run: sum },
   constant: { summary: "value everywhere", run: (_s, attrs, shape) => new Float64Array(numel(shape)).fill(number(attrs, "value")) },
   reshape: { summary: "the same values", run: (sources) => data(sources, 0) },
-  matmul: { summary: "a * b", run: matmul },
+  matmul: { summary: "a * b", run: matmul, costly: true },
   "matvec-add": { summary: "matrix * vector + add", run: matvecAdd },
   op: { summary: "an op on constants", run: applyReference },
 } as const satisfies Record<string, Recipe>;
