@@ -1,95 +1,118 @@
-/** Horizontal places of slots in layers: the main way straight, long edges straight, nothing closer than it may be. */
-import type { Edge, Ranked } from "./rank.ts";
+/**
+ * Horizontal places of slots in layers. Edges that are drawn straight tie slots to blocks; blocks are pushed to the left as far as the
+ * widths of their neighbours allow, then those that hang loose move towards what they are connected with.
+ */
+import { must } from "../invariant.ts";
+import type { Edge, Ranked, Step } from "./rank.ts";
 
 const SPACE = 24;
-const ROUNDS = 40;
-
-/** How strongly the edges that are drawn straight pull, against the rest. */
-const STRONG = 8;
+const ROUNDS = 8;
 
 /**
  * Of every vertex at most one edge that leaves it and one that arrives is drawn straight: those between neighbouring layers, the main way
- * before others. Vertices that have one follow no other edge, so that a chain is exactly one line.
+ * before others; and all that long edges have between their ends. No two of them cross.
  */
-function straightEdges({ trails }: Ranked, edges: readonly Edge[]): ReadonlySet<number> {
-  const straight = new Set<number>();
+function straightSteps({ slots, steps, trails, ranks }: Ranked, edges: readonly Edge[]): Step[] {
+  const place = new Map<number, number>();
+  for (const list of ranks)
+    list.forEach((s, i) => {
+      place.set(s, i);
+    });
+  const at = (s: number): number => must(place.get(s), "place");
+  const byRank = new Map<number, Step[]>();
+  const straight: Step[] = [];
   const starts = new Set<number>();
   const ends = new Set<number>();
-  for (const main of [true, false])
-    edges.forEach((e, i) => {
-      if (e.main !== main || trails[i]?.length !== 2 || starts.has(e.from) || ends.has(e.to)) return;
-      straight.add(i);
-      starts.add(e.from);
-      ends.add(e.to);
-    });
+  const isTrail = (s: Step): boolean => slots[s.from]?.vertex === undefined && slots[s.to]?.vertex === undefined;
+  const offer = (s: Step): void => {
+    if (starts.has(s.from) || ends.has(s.to)) return;
+    const others = byRank.get(slots[s.from]?.rank ?? 0) ?? [];
+    if (others.some((o) => (at(o.from) - at(s.from)) * (at(o.to) - at(s.to)) < 0)) return;
+    byRank.set(slots[s.from]?.rank ?? 0, [...others, s]);
+    straight.push(s);
+    starts.add(s.from);
+    ends.add(s.to);
+  };
+  const short = steps.filter((s) => trails[s.edge]?.length === 2);
+  for (const main of [true, false]) for (const s of short) if (edges[s.edge]?.main === main) offer(s);
+  for (const s of steps) if (isTrail(s)) offer(s);
   return straight;
-}
-
-/** The nearest places to `wanted` that keep the order and the distances: isotonic regression by pooling neighbours. */
-function separated(wanted: readonly number[], weights: readonly number[], distances: readonly number[]): number[] {
-  const shift: number[] = [];
-  let sum = 0;
-  wanted.forEach((_, i) => {
-    if (i > 0) sum += distances[i - 1] as number;
-    shift.push(sum);
-  });
-  const blocks: { mean: number; weight: number; count: number }[] = [];
-  wanted.forEach((w, i) => {
-    let block = { mean: w - (shift[i] as number), weight: weights[i] as number, count: 1 };
-    for (let last = blocks.at(-1); last && last.mean > block.mean; last = blocks.at(-1)) {
-      blocks.pop();
-      const weight = last.weight + block.weight;
-      block = { mean: (last.mean * last.weight + block.mean * block.weight) / weight, weight, count: last.count + block.count };
-    }
-    blocks.push(block);
-  });
-  const out: number[] = [];
-  for (const b of blocks) for (let k = 0; k < b.count; k++) out.push(b.mean + (shift[out.length] as number));
-  return out;
 }
 
 /** Centres of all slots. */
 export function align(ranked: Ranked, edges: readonly Edge[]): number[] {
-  const { slots, ranks, steps } = ranked;
-  const centres = new Array<number>(slots.length).fill(0);
-  const gaps = ranks.map((list) =>
-    list.slice(1).map((s, i) => ((slots[list[i] as number]?.width ?? 0) + (slots[s]?.width ?? 0)) / 2 + SPACE),
-  );
-  ranks.forEach((list, r) => {
-    let x = 0;
-    list.forEach((s, i) => {
-      if (i > 0) x += gaps[r]?.[i - 1] ?? 0;
-      centres[s] = x;
-    });
-  });
-  const straight = straightEdges(ranked, edges);
-  const chained = new Set([...straight].flatMap((i) => [edges[i]?.from, edges[i]?.to]));
-  const near = slots.map((): { other: number; offset: number; weight: number }[] => []);
-  for (const { from, to, edge } of steps) {
-    const e = edges[edge];
-    const [fromTrail, toTrail] = [slots[from]?.vertex === undefined, slots[to]?.vertex === undefined];
-    const isStrong = straight.has(edge) || (fromTrail && toTrail);
-    const weight = isStrong ? STRONG : 1;
-    const start = fromTrail ? 0 : (e?.fromOffset ?? 0);
-    const end = toTrail ? 0 : (e?.toOffset ?? 0);
-    if (isStrong || !chained.has(from)) near[from]?.push({ other: to, offset: end - start, weight });
-    if (isStrong || !chained.has(to)) near[to]?.push({ other: from, offset: start - end, weight });
-  }
-  const order = [...ranks.keys()];
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const r of order) {
-      const list = ranks[r] as readonly number[];
-      const weights = list.map((s) => (near[s] ?? []).reduce((n, e) => n + e.weight, 0.01));
-      const wanted = list.map((s, i) => {
-        const pulls = near[s] ?? [];
-        const sum = pulls.reduce((n, e) => n + e.weight * ((centres[e.other] as number) + e.offset), 0.01 * (centres[s] as number));
-        return sum / (weights[i] as number);
-      });
-      separated(wanted, weights, gaps[r] ?? []).forEach((x, i) => {
-        centres[list[i] as number] = x;
-      });
+  const { slots, ranks } = ranked;
+  const straight = straightSteps(ranked, edges);
+  const startOf = (s: Step): number => (slots[s.from]?.vertex === undefined ? 0 : (edges[s.edge]?.fromOffset ?? 0));
+  const endOf = (s: Step): number => (slots[s.to]?.vertex === undefined ? 0 : (edges[s.edge]?.toOffset ?? 0));
+
+  // a block is a chain of slots, each at a fixed distance from the first
+  const next = new Map(straight.map((s) => [s.from, s]));
+  const inside = new Set(straight.map((s) => s.to));
+  const block = new Array<number>(slots.length).fill(-1);
+  const offset = new Array<number>(slots.length).fill(0);
+  let blocks = 0;
+  slots.forEach((_, first) => {
+    if (inside.has(first)) return;
+    block[first] = blocks;
+    for (let step = next.get(first); step; step = next.get(step.to)) {
+      block[step.to] = blocks;
+      offset[step.to] = (offset[step.from] as number) + startOf(step) - endOf(step);
     }
-    order.reverse();
+    blocks++;
+  });
+
+  const pairs: { left: number; right: number; distance: number }[] = [];
+  for (const list of ranks)
+    list.slice(1).forEach((s, i) => {
+      const l = list[i] as number;
+      const gap = ((slots[l]?.width ?? 0) + (slots[s]?.width ?? 0)) / 2 + SPACE;
+      pairs.push({
+        left: block[l] as number,
+        right: block[s] as number,
+        distance: gap + (offset[l] as number) - (offset[s] as number),
+      });
+    });
+
+  const x = new Array<number>(blocks).fill(0);
+  for (let round = 0, moved = true; moved && round <= blocks; round++) {
+    moved = false;
+    for (const { left, right, distance } of pairs) {
+      const least = (x[left] as number) + distance;
+      if ((x[right] as number) >= least) continue;
+      x[right] = least;
+      moved = true;
+    }
   }
-  return centres.map((x) => Math.round(x));
+
+  const loose = looseEnds(ranked, straight, block);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [b, list] of loose) {
+      const wanted = list.map((s) => {
+        const own = block[s.from] === b ? s.from : s.to;
+        const other = own === s.from ? s.to : s.from;
+        const shift = own === s.from ? endOf(s) - startOf(s) : startOf(s) - endOf(s);
+        return (x[block[other] as number] as number) + (offset[other] as number) + shift - (offset[own] as number);
+      });
+      const low = Math.max(...pairs.filter((p) => p.right === b).map((p) => (x[p.left] as number) + p.distance));
+      const high = Math.min(...pairs.filter((p) => p.left === b).map((p) => (x[p.right] as number) - p.distance));
+      const mean = wanted.reduce((n, w) => n + w, 0) / wanted.length;
+      x[b] = Math.max(low, Math.min(high, mean));
+    }
+  return slots.map((_, s) => Math.round((x[block[s] as number] as number) + (offset[s] as number)));
+}
+
+/** Steps of blocks that no straight edge between two vertices holds in place. */
+function looseEnds({ slots, steps }: Ranked, straight: readonly Step[], block: readonly number[]): ReadonlyMap<number, Step[]> {
+  const held = new Set(straight.filter((s) => slots[s.from]?.vertex !== undefined).map((s) => block[s.from] as number));
+  const isStraight = new Set(straight);
+  const loose = new Map<number, Step[]>();
+  for (const s of steps) {
+    if (isStraight.has(s)) continue;
+    for (const end of [s.from, s.to]) {
+      const b = block[end] as number;
+      if (!held.has(b)) loose.set(b, [...(loose.get(b) ?? []), s]);
+    }
+  }
+  return loose;
 }

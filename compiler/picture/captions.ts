@@ -8,10 +8,10 @@ export const rowText = (row: Row): string => {
   return [printable(row.label), what, row.detail].filter((t) => t !== "").join("  ");
 };
 
-export const titleText = (view: Closed | Frame): string => {
-  const type = view.type === "group" ? "" : printable(view.type);
-  return [printable(view.title), type].filter((t) => t !== "").join("  ");
-};
+/** What the type adds to the label: nothing for groups, nor for a block that is called as it is labelled. */
+export const typeText = (view: Closed | Frame): string => (view.type === "group" || view.type === view.title ? "" : printable(view.type));
+
+export const titleText = (view: Closed | Frame): string => [printable(view.title), typeText(view)].filter((t) => t !== "").join("  ");
 
 export const timesText = (view: Closed | Frame): string => (view.times > 1 ? `×${view.times}` : "");
 

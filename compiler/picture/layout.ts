@@ -9,6 +9,9 @@ import type { Cell, Closed, Frame, Link, Picture, View } from "./view.ts";
 
 export const METRICS = { row: 20, title: 20, padX: 12, padY: 5, heading: 26, inset: 16, foot: 8, minWidth: 76 } as const;
 
+/** The shape of a value, beside its line. */
+export const LABEL = { size: 10.5, away: 6 } as const;
+
 /** Frames lower than this are not broken into columns. */
 const WRAP_ABOVE = 760;
 
@@ -18,6 +21,8 @@ export interface PlacedView {
   readonly y: number;
   readonly width: number;
   readonly height: number;
+  /** Of a frame: where lines enter it, from its left side. */
+  readonly entries: readonly number[];
 }
 
 export interface PlacedEdge {
@@ -40,8 +45,10 @@ export interface Layout {
 /** Whole numbers of pixels on both sides of a middle: lines that should meet do so. */
 const even = (x: number): number => 2 * Math.ceil(x / 2);
 
-function boxSize(view: Cell | Closed): { width: number; height: number } {
-  const { padX, padY, row, title, minWidth } = METRICS;
+/** `label`: what is written beside the line that leaves; it may not reach over the border of the frame around. */
+function boxSize(view: Cell | Closed, label: string): { width: number; height: number } {
+  const { padX, padY, row, title } = METRICS;
+  const minWidth = Math.max(METRICS.minWidth, even(2 * (textPixels(label, LABEL.size, false) + LABEL.away - METRICS.inset + 2)));
   if (view.kind === "cell") {
     const widths = [textPixels(view.title, 12, true), ...view.rows.map((r) => textPixels(rowText(r), 12, r.label !== ""))];
     const height = 2 * padY + (view.title === "" ? 0 : title) + row * view.rows.length;
@@ -97,9 +104,11 @@ export function layOut(picture: Picture): Layout {
     for (let k = j - 1; k > 0; k--) note(down[k] as Frame, undefined, down[k - 1]);
   }
 
+  const labels = new Map(picture.links.map((l) => [l.from, l.value.shape]));
   const measured = new Map<View, Measured>();
   const measure = (view: View): Measured => {
-    const made = view.kind === "frame" ? measureFrame(view) : { ...boxSize(view), inAt: new Map(), outAt: new Map() };
+    const made =
+      view.kind === "frame" ? measureFrame(view) : { ...boxSize(view, labels.get(view) ?? ""), inAt: new Map(), outAt: new Map() };
     measured.set(view, made);
     return made;
   };
@@ -168,15 +177,15 @@ export function layOut(picture: Picture): Layout {
   const views: PlacedView[] = [];
   const edges: PlacedEdge[] = [];
   const place = (frame: Frame, x: number, y: number): void => {
-    const { width, height, inner } = must(measured.get(frame), "size");
-    if (frame.parent) views.push({ view: frame, x, y, width, height });
+    const { width, height, inner, inAt } = must(measured.get(frame), "size");
+    if (frame.parent) views.push({ view: frame, x, y, width, height, entries: [...inAt.values()] });
     const { local, arranged } = must(inner, "insides");
     const [left, top] = [x + (width - arranged.width) / 2, y + METRICS.heading];
     frame.parts.forEach((part, i) => {
       const p = must(arranged.places[i], "place");
       const size = must(measured.get(part), "size");
       if (part.kind === "frame") place(part, left + p.x, top + p.y);
-      else views.push({ view: part, x: left + p.x, y: top + p.y, width: size.width, height: size.height });
+      else views.push({ view: part, x: left + p.x, y: top + p.y, width: size.width, height: size.height, entries: [] });
     });
     local.edges.forEach((e, i) => {
       const points = must(arranged.routes[i], "route").map((p) => ({ x: left + p.x, y: top + p.y }));

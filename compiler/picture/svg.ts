@@ -2,9 +2,9 @@
 
 import { printable } from "../diagnostics/text-width.ts";
 import type { Point } from "./arrange.ts";
-import { insideText, rowText, timesText, titleText } from "./captions.ts";
+import { insideText, rowText, timesText, titleText, typeText } from "./captions.ts";
 import type { Family } from "./diagram.ts";
-import { layOut, METRICS, type PlacedEdge, type PlacedView } from "./layout.ts";
+import { LABEL, layOut, METRICS, type PlacedEdge, type PlacedView } from "./layout.ts";
 import { textPixels } from "./measure.ts";
 import type { Cell, Closed, Frame, Picture, Row, View } from "./view.ts";
 
@@ -121,7 +121,7 @@ function closedSvg(view: Closed, { x, y, width, height }: PlacedView): string {
   return [
     view.times > 1 ? stacked(x, y, width, height) : "",
     rect(x, y, width, height, `rx="6" class="${view.inserted ? "box inserted" : "box closed"}"`),
-    text(x + padX, y + padY + 14, titleText(view), "title"),
+    `<text x="${n(x + padX)}" y="${n(y + padY + 14)}" xml:space="preserve">${titleSpans(view)}</text>`,
     text(x + padX, y + padY + 33, size, "size"),
     view.times > 1 ? pill(x + width - 8, y + padY + 1, timesText(view), "#57606a") : "",
     view.inside.length > 0 ? pill(x + width - 8, y + padY + 21, insideText(view), MARK) : "",
@@ -141,13 +141,23 @@ function frameSvg(view: Frame, { x, y, width, height }: PlacedView): string {
   return shifts.map((d) => rect(x + d, y + d, width, height, `rx="8" class="${name}"`)).join("");
 }
 
-/** Over the edges, so that a line never runs through a heading. */
-function headingSvg(view: Frame, { x, y, width }: PlacedView): string {
+/** Right of the line that enters where it would run through the words, if there is room. */
+function headingSvg(view: Frame, { x, y, width, entries }: PlacedView): string {
+  const words = textPixels(titleText(view), 12, true);
+  const times = view.times > 1 ? textPixels(timesText(view), 11, true) + 28 : 0;
+  const crossing = entries.filter((e) => e > METRICS.padX - 4 && e < METRICS.padX + words + 4);
+  const beside = Math.max(...crossing) + 10;
+  const left = crossing.length > 0 && beside + words + times < width - 4 ? beside : METRICS.padX;
   return [
-    text(x + METRICS.padX, y + 17, titleText(view), "heading"),
+    `<text x="${n(x + left)}" y="${n(y + 17)}" class="heading level${levelOf(view)}" xml:space="preserve">${titleSpans(view)}</text>`,
     view.times > 1 ? pill(x + width - 8, y + 5, timesText(view), "#57606a") : "",
   ].join("");
 }
+
+const titleSpans = (view: Closed | Frame): string => {
+  const type = typeText(view);
+  return `<tspan class="name">${escaped(printable(view.title))}</tspan>${type === "" ? "" : `<tspan class="type">  ${escaped(type)}</tspan>`}`;
+};
 
 const drawn = (placed: PlacedView): string => {
   const { view } = placed;
@@ -159,16 +169,21 @@ function edgeSvg(edge: PlacedEdge): string {
   return `<path d="${path(edge.points)}"${edge.arrow ? ' marker-end="url(#arrow)"' : ""}/>`;
 }
 
-function labelSvg({ points: [start], label }: PlacedEdge): string {
-  return start && label !== "" ? text(start.x + 6, start.y + 14, label, "shape") : "";
+/** Left of the line, or right of one that turns to the left. */
+function labelSvg({ points, label }: PlacedEdge): string {
+  const [start] = points;
+  if (!start || label === "") return "";
+  const turn = points.find((p) => p.x !== start.x);
+  const isRight = turn !== undefined && turn.x < start.x;
+  return text(start.x + (isRight ? LABEL.away : -LABEL.away), start.y + 14, label, isRight ? "shape right" : "shape");
 }
 
 const STYLE = `text{font-family:Inter,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:12px;fill:#24292f}
-.name,.title,.heading{font-weight:600}
+.name,.title{font-weight:600}
 .heading,.shape{paint-order:stroke;stroke:#f6f8fa;stroke-width:4px;stroke-linejoin:round}
-.shape{font-size:10.5px;fill:#57606a}.size{font-size:11px;fill:#57606a}
+.shape{font-size:${LABEL.size}px;fill:#57606a;text-anchor:end}.shape.right{text-anchor:start}.type{fill:#57606a}.size{font-size:11px;fill:#57606a}
 .port{fill:#fff;font-weight:600;text-anchor:middle}.pill{font-size:11px;font-weight:600;fill:#fff;text-anchor:middle}
-.box{fill:#fff;stroke:#afb8c1}.closed{fill:#eef2f7}.frame{stroke:#d0d7de}.level1{fill:#f6f8fa}.level2{fill:#ebeff3}.level3{fill:#e1e7ed}
+.box{fill:#fff;stroke:#afb8c1}.closed{fill:#eef2f7}.frame{stroke:#d0d7de}.frame.level1{fill:#f6f8fa}.frame.level2{fill:#ebeff3}.frame.level3{fill:#e1e7ed}
 .box.inserted{fill:#fff0f6;stroke:${MARK};stroke-width:1.5}.frame.inserted{fill:#ffe9f2;stroke:${MARK};stroke-width:1.5}
 .edges path{fill:none;stroke:#6e7781;stroke-width:1.4}.net{font-size:17px;font-weight:700}.facts{fill:#57606a}`;
 

@@ -153,7 +153,8 @@ function pictureAt(root: Module, folded: Folded, depth: number): Picture {
       inserted: inserted || head.inserted,
       path: head.path,
       title,
-      rows: layers.map(({ label, op, detail, family }) => ({ label, op, detail, family })),
+      // `act("none")` is no news
+      rows: layers.filter((l, i) => i === 0 || l.op !== "identity").map(({ label, op, detail, family }) => ({ label, op, detail, family })),
     };
     counted.boxes++;
     for (const l of layers) viewOf.set(l, view);
