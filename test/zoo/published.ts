@@ -1,0 +1,62 @@
+/** What torchvision says of its nets (test/python/zoo_lists.py), compared with the nets that ship. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { costOf } from "../../compiler/analysis/cost.ts";
+import { must } from "../../compiler/invariant.ts";
+import type { Graph } from "../../compiler/ir/graph.ts";
+import { shippedGraph, wholeNets } from "../judges/whole-nets.ts";
+
+export interface Facts {
+  readonly tensors: number;
+  readonly parameters: number;
+  readonly macs: number;
+}
+
+interface Published extends Facts {
+  readonly size: number;
+  readonly sha256: string;
+}
+
+const lists = JSON.parse(readFileSync(new URL("../fixtures/zoo-lists.json", import.meta.url), "utf8")) as Readonly<
+  Record<string, Published>
+>;
+const fileOf = new Map(wholeNets().map(({ file, net }) => [net, file]));
+
+const graphOf = (net: string, size?: number): Graph =>
+  shippedGraph(must(fileOf.get(net), `a file with ${net}`), net, size === undefined ? undefined : { image: [1, 3, size, size] });
+
+const linesOf = (graph: Graph): string[] => graph.weights.map((w) => `${w.path} [${w.value.type.shape.join(", ")}]`);
+
+/** One line for each tensor, in order: `name [a, b]`. */
+export const tensorLines = (net: string): string[] => linesOf(graphOf(net));
+
+export const publishedList = (name: string): string[] =>
+  readFileSync(new URL(`../fixtures/tensor-names/${name}.txt`, import.meta.url), "utf8")
+    .trim()
+    .split("\n");
+
+export function factsOf(net: string): Facts {
+  const graph = graphOf(net);
+  const { params, macs } = costOf(graph);
+  return { parameters: params, macs, tensors: graph.weights.length };
+}
+
+/** torchvision's efficientnet has timm's names taken: ours is called torchvision_efficientnet there. */
+const ourName = (net: string): string => (net.startsWith("efficientnet") ? `torchvision_${net}` : net);
+
+/** Every net of the fixture that `wanted` accepts: names, shapes and order of the tensors, parameters, multiply-adds, all exact. */
+export function describePublished(wanted: (net: string) => boolean): void {
+  test.each(Object.entries(lists).filter(([net]) => wanted(net)))(
+    "%s is torchvision's: tensors in order, parameters, multiply-adds",
+    (net, of) => {
+      const graph = graphOf(ourName(net), of.size);
+      const lines = linesOf(graph);
+      expect(lines).toHaveLength(of.tensors);
+      const { params, macs } = costOf(graph);
+      expect({ parameters: params, macs }).toEqual({ parameters: of.parameters, macs: of.macs });
+      // `python3 test/python/zoo_lists.py NET` prints what the hash stands for
+      expect(createHash("sha256").update(lines.join("\n")).digest("hex"), lines.join("\n")).toBe(of.sha256);
+    },
+  );
+}
