@@ -48,9 +48,11 @@ function squeaking(order: Order, { grew }: Attempt, round: number): Order {
   return [...order].sort((a, b) => (rank.get(a) as number) - (rank.get(b) as number));
 }
 
+const FAILED = 2;
+
 /** How good a plan is: the grade first, then what is compared within it. */
 interface Score {
-  /** 0: too good to look further when nothing is mixed. */
+  /** 0: too good to look further when nothing is mixed; FAILED and above: not good enough. */
   readonly grade: number;
   readonly cost: readonly [number, number];
 }
@@ -64,7 +66,7 @@ function judgeOf({ mostArenas, dispatches }: PlacingRules, bound: number): Judge
     if (dispatches.length === 0) return { grade: total <= bound ? 0 : 1, cost: [total, 0] };
     if (total <= AIM * bound && mixed.size <= MIXED_PART * dispatches.length) return { grade: surplus, cost: [mixed.size, total] };
     if (total <= MUST * bound) return { grade: surplus + 1, cost: [mixed.size, total] };
-    return { grade: surplus + 2, cost: [total, mixed.size] };
+    return { grade: surplus + FAILED, cost: [total, mixed.size] };
   };
 }
 
@@ -93,18 +95,23 @@ export function placeValues(items: readonly LiveValue[], rules: PlacingRules): A
   };
   const none: ReadonlySet<number> = new Set();
   const done = (best: Best | undefined): boolean => best?.score.grade === 0 && best.plan.mixed.size === 0;
-
-  let best: Best | undefined;
-  const rounds = Math.max(1, Math.floor(attempts / seeds.length));
-  for (const { order: seed, price } of seeds.slice(0, Math.max(attempts, 1))) {
-    let order = seed;
-    for (let round = 0; round < rounds && !done(best); round++) {
-      const found = tried(order, price, none);
-      if (!best || less(found.score, best.score)) best = found;
-      if (round + 1 < rounds) order = squeaking(order, found.plan, round);
+  const search = (rounds: number): Best => {
+    let best: Best | undefined;
+    for (const { order: seed, price } of seeds.slice(0, attempts)) {
+      let order = seed;
+      for (let round = 0; round < rounds && !done(best); round++) {
+        const found = tried(order, price, none);
+        if (!best || less(found.score, best.score)) best = found;
+        if (round + 1 < rounds) order = squeaking(order, found.plan, round);
+      }
     }
-  }
-  return withoutNeedless(best as Best, tried, Math.floor(attempts / 2)).plan;
+    return best as Best;
+  };
+  const rounds = Math.max(1, Math.floor(attempts / seeds.length));
+  let best = search(rounds);
+  // a plan that is not good enough is worth the time, where it takes little
+  if (best.score.grade >= FAILED && attempts > ATTEMPTS.least) best = search(rounds * 6);
+  return withoutNeedless(best, tried, Math.floor(attempts / 2)).plan;
 }
 
 /** Forbids mixed kernels one by one, for as long as the plan gets better by it and `budget` attempts last. */

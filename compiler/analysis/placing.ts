@@ -49,7 +49,7 @@ export interface Terms {
 }
 
 /** Beyond this many pairs, neighbours are found by looking at all values of an arena. */
-const MOST_PAIRS = 4_000_000;
+const MOST_PAIRS = 1_000_000;
 
 export const alignUp = (n: number, alignment: number): number => Math.ceil(n / alignment) * alignment;
 
