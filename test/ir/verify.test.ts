@@ -120,6 +120,15 @@ test("every rule of memory is checked", () => {
   ]);
   expect(broken(pool, "arena 0 at 0 bytes 256 live 0..1")).toEqual(["x: %0 and %2 (pool) overlap"]);
   expect(broken(pool, "arena 0 at 0 bytes 256 live 2..2")).toEqual(["pool: %2 is used by kernel 1 and lives 2..2"]);
+  const two = programText.replace(pool, "arena 1 at 256 bytes 256 live 1..1").replace("[256, 256]", "[256, 512]");
+  const faultsWith = (mixed: string, text = two): string[] =>
+    verifyProgram(parseProgram(text.replace("bound 512", `bound 512${mixed}`)), rules).map(faultText);
+  expect(faultsWith("")).toEqual(["pool: reads and writes arena 1 in one dispatch"]);
+  expect(faultsWith(", mixed kernels [0]")).toEqual(["pool: reads and writes arena 1 in one dispatch"]);
+  expect(faultsWith(", mixed kernels [1]")).toEqual([]);
+  expect(faultsWith(", mixed kernels [1]", two.replace("buffers %1, out %2", "buffers %1, out %2, %1"))).toEqual([
+    "pool: is mixed and binds a value twice",
+  ]);
   expect(broken(`, ${pool}`, "")).toEqual(["pool: %2 has no place"]);
   const halo = parseProgram(programText.replace("conv, nchw channels 2 halo 0", "conv, nhwc channels 4 halo 1"));
   expect(verifyProgram(halo, rules).map(faultText)).toEqual(["conv: %1 has 256 bytes and needs 400"]);

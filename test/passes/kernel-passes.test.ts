@@ -35,6 +35,7 @@ for (const pass of new Set(kernelPasses)) {
       expect(verifyProgram(after, gpu).map(faultText)).toEqual([]);
       const printed = after === program ? "(unchanged)\n" : printProgram(after);
       await expect(printed + remarks.join("")).toMatchFileSnapshot(`${folder}/${file.replace(".in.", ".out.")}`);
+      expect(printProgram(parseProgram(printProgram(after))), "what is printed reads back").toBe(printProgram(after));
       expect(printProgram(pass.run(after, context)), "a second run changes nothing").toBe(printProgram(after));
     });
 }
