@@ -59,6 +59,9 @@ export const outputSchemas = {
     outputs: z.array(port),
     params: count,
     macs: count,
+    elementOps: count,
+    activationBytes: count,
+    weightBytes: count,
     tensors: z.array(z.strictObject({ name: z.string(), shape: z.array(count), dtype: z.string(), trainable: z.boolean() })),
     layers: z.array(
       z.strictObject({

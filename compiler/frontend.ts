@@ -11,6 +11,7 @@ import type { Selector } from "./syntax/ast.ts";
 import { wholeFile } from "./syntax/fragment.ts";
 import { parseSelector } from "./syntax/parse.ts";
 
+export { costOf } from "./analysis/cost.ts";
 export { buildGraph, expandNet, loadWorkspace };
 
 export interface CheckedNet {

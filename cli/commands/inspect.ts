@@ -1,14 +1,13 @@
 /** `sec inspect FILE`: layers, shapes, parameters, MACs; with --target, kernels and algorithms. */
-import { emitlessProgram, type KernelRow } from "../../backends/inspect.ts";
-import { costOf } from "../../compiler/index.ts";
+import type { KernelRow } from "../../backends/inspect.ts";
+// not the index, and the backends only for --target: a listing starts in half the time without passes and lowering
+import { costOf } from "../../compiler/frontend.ts";
 import { action, type Register } from "../command.ts";
-import { readConfig } from "../config.ts";
 import { type LoadedNet, loadOneNet } from "../frontend.ts";
 import { type NetOptions, type SizeOptions, type TargetOptions, withNet, withSize, withTargets } from "../options.ts";
 import { bindBatch, ports } from "../ports.ts";
 import { bar, bytesText, dims, quantity, table, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
-import { chooseTargets } from "../targets.ts";
 
 type InspectOptions = NetOptions & SizeOptions & TargetOptions;
 
@@ -27,6 +26,9 @@ function kernelsText(rows: readonly KernelRow[]): string {
 function print(session: Session, net: LoadedNet, batch: number, kernels: ReadonlyMap<string, readonly KernelRow[]>): void {
   const cost = costOf(net.graph, batch);
   const total = cost.macs;
+  const all = session.options.verbose;
+  const more = (c: { elementOps: number; activationBytes: number; weightBytes: number } | undefined): string[] =>
+    all ? [quantity(c?.elementOps ?? 0), bytesText(c?.activationBytes ?? 0), bytesText(c?.weightBytes ?? 0)] : [];
   const rows = net.graph.nodes.map((n, i) => {
     const c = cost.nodes[i];
     const share = total > 0 ? (c?.macs ?? 0) / total : 0;
@@ -36,6 +38,7 @@ function print(session: Session, net: LoadedNet, batch: number, kernels: Readonl
       dims(bindBatch(n.output.type.shape, batch)),
       thousands(c?.params ?? 0),
       quantity(c?.macs ?? 0),
+      ...more(c),
       c?.macs ? `${(100 * share).toFixed(1)} %` : "",
       bar(share, BAR_CELLS),
     ];
@@ -43,17 +46,19 @@ function print(session: Session, net: LoadedNet, batch: number, kernels: Readonl
   session.out(
     table(
       [
-        ["layer", "op", "output", "params", "MACs", "share", ""],
+        ["layer", "op", "output", "params", "MACs", ...(all ? ["element ops", "activations", "weights"] : []), "share", ""],
         ...rows,
-        ["total", "", "", thousands(cost.params), quantity(total), "", ""],
+        ["total", "", "", thousands(cost.params), quantity(total), ...more(cost), "", ""],
       ],
-      [3, 4, 5],
+      all ? [3, 4, 5, 6, 7, 8] : [3, 4, 5],
     ),
   );
   session.out(
     `  weights ${bytesText(cost.weightBytes)} · activations ${bytesText(cost.activationBytes)} · element operations ${quantity(cost.elementOps)}`,
   );
   session.out("  MACs are multiply-adds of conv, deconv, linear, chanconv; parameters are trainable ones");
+  session.out("  activations are the outputs of all layers together; weights are the tensors inference reads; both in f32");
+  if (!all) session.note("--verbose adds element operations, activation and weight bytes of every layer");
   for (const [target, list] of kernels) session.out(`\n${target}: ${list.length} kernels\n${kernelsText(list)}`);
 }
 
@@ -71,6 +76,11 @@ export const inspectCommand: Register = (command, host) => {
         const batch = options.batch ?? 1;
         const kernels = new Map<string, readonly KernelRow[]>();
         if (options.target) {
+          const [{ emitlessProgram }, { chooseTargets }, { readConfig }] = await Promise.all([
+            import("../../backends/inspect.ts"),
+            import("../targets.ts"),
+            import("../config.ts"),
+          ]);
           const config = await readConfig(session);
           const targets = config && (await chooseTargets(session, options, config, []));
           if (!targets) return undefined;
@@ -90,6 +100,9 @@ export const inspectCommand: Register = (command, host) => {
           ...ports(net.graph, batch),
           params: cost.params,
           macs: cost.macs,
+          elementOps: cost.elementOps,
+          activationBytes: cost.activationBytes,
+          weightBytes: cost.weightBytes,
           tensors: net.graph.weights.map((w) => ({
             name: w.path,
             shape: w.value.type.shape,

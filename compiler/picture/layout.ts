@@ -48,7 +48,7 @@ const even = (x: number): number => 2 * Math.ceil(x / 2);
 /** `label`: what is written beside the line that leaves; it may not reach over the border of the frame around. */
 function boxSize(view: Cell | Closed, label: string): { width: number; height: number } {
   const { padX, padY, row, title } = METRICS;
-  const minWidth = Math.max(METRICS.minWidth, even(2 * (textPixels(label, LABEL.size, false) + LABEL.away - METRICS.inset + 2)));
+  const minWidth = Math.max(METRICS.minWidth, even(2 * (textPixels(label, LABEL.size, false) + LABEL.away - METRICS.inset + 6)));
   if (view.kind === "cell") {
     const widths = [textPixels(view.title, 12, true), ...view.rows.map((r) => textPixels(rowText(r), 12, r.label !== ""))];
     const height = 2 * padY + (view.title === "" ? 0 : title) + row * view.rows.length;

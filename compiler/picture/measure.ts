@@ -7,6 +7,8 @@ function em(character: string): number {
   if ("iljtfr.,:;'|!·()[]".includes(character)) return 0.36;
   if (character === " ") return 0.3;
   if ("mwMW@%…".includes(character)) return 0.95;
+  if (character === "×") return 0.82;
+  if (/[0-9]/.test(character)) return 0.64;
   return /[A-Z]/.test(character) ? 0.72 : 0.6;
 }
 

@@ -27,8 +27,8 @@ net hostile {
   input image: f32[N, 3, 8, 8]
   "a<b&c-->]": conv(4, 3)  relu
   "script": { "</text><script>": conv(4, 1)  bn  conv(2, 1) }
-  "end": { conv(4, 1)  "subgraph": { conv(4, 1) conv(3, 1) } }
-  output "x|y"
+  "end": { conv(4, 1)  "sub|graph \\\\ {x}": { conv(4, 1) conv(3, 1) } }
+  output y
 }
 `;
 
@@ -126,7 +126,7 @@ net n {
     const titles = pictureOf(diagramOf(treeOf(text, "n")), { depth: 2 }).root.parts.flatMap((p) =>
       p.kind === "frame" ? p.parts.map((q) => (q.kind === "cell" ? q.title : `${q.title} ${q.type}`)) : [],
     );
-    expect(titles).toEqual(["0  b", "1  b", "2  b", "3  b", "0  b", "1  b"]);
+    expect(titles).toEqual(["0 … 1 b", "2  b", "3  b", "0  b", "1  b"]);
   });
 });
 
@@ -145,7 +145,7 @@ describe("the command", () => {
   test.each(["svg", "html", "mermaid", "dot"])("%s: names cannot break out of their text", async (format) => {
     const { code, out } = await sec(["graph", "hostile.se", "--format", format, "--depth", "64"], folder);
     expect(code).toBe(0);
-    expect(out).not.toContain("<script");
+    if (format !== "dot") expect(out).not.toContain("<script"); // in DOT it is a text like any other
     if (format === "svg") expect(elements(out)).not.toContain("script");
     if (format === "mermaid") {
       expect(out).not.toMatch(/"[^"\n]*[<&\]|](?!br\/>)[^"\n]*"/);
