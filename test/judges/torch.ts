@@ -108,13 +108,21 @@ export function findTorch(): string | undefined {
   return ["/usr/bin/python3", "python3"].find((p) => spawnSync(p, ["-c", "import torch, torchvision"], { stdio: "ignore" }).status === 0);
 }
 
-/** Asks PyTorch itself. `weights`: where judge.py writes the weights that it used. */
-export function askTorch(python: string, net: string, options: { every?: number; weights?: string; size?: number } = {}): TorchOutput {
-  const args = [JUDGE, net, "--every", String(options.every ?? 1), ...(options.weights ? ["--weights", options.weights] : [])];
-  if (options.size !== undefined) args.push("--size", String(options.size));
-  const result = spawnSync(python, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
-  if (result.status !== 0) throw new Error(`judge.py ${net} failed: ${result.stderr}`);
-  return JSON.parse(result.stdout) as TorchOutput;
+function judge(python: string, args: readonly string[]): string {
+  const result = spawnSync(python, [JUDGE, ...args], { encoding: "utf8", maxBuffer: 2 ** 28 });
+  if (result.status !== 0) throw new Error(`judge.py ${args.join(" ")} failed: ${result.stderr}`);
+  return result.stdout;
+}
+
+/** Asks PyTorch itself: every element, or every `every`-th, of the net on images of `size`. */
+export function askTorch(python: string, net: string, { every = 1, size }: { every?: number; size?: number } = {}): TorchOutput {
+  const args = [net, "--every", String(every), ...(size === undefined ? [] : ["--size", String(size)])];
+  return JSON.parse(judge(python, args)) as TorchOutput;
+}
+
+/** The weights that judge.py uses, as a safetensors file. */
+export function writeTorchWeights(python: string, net: string, file: string): void {
+  judge(python, [net, "--weights", file, "--no-run"]);
 }
 
 /** One step of training (test/python/train_step.py): numbers after it by path, outputs with batch statistics before and running ones after. */
