@@ -49,7 +49,18 @@ test("inspect: the exact numbers of the documents", async () => {
     params: 21162,
     macs: 5604992,
   });
-  expect(Object.keys(result ?? {})).toEqual(["net", "inputs", "outputs", "params", "macs", "tensors", "layers"]);
+  expect(Object.keys(result ?? {})).toEqual([
+    "net",
+    "inputs",
+    "outputs",
+    "params",
+    "macs",
+    "elementOps",
+    "activationBytes",
+    "weightBytes",
+    "tensors",
+    "layers",
+  ]);
   expect(result?.tensors[0]).toEqual({ name: "conv1.weight", shape: [32, 3, 3, 3], dtype: "f32", trainable: true });
   expect(result?.tensors.map((t) => t.name)).toEqual([
     "conv1.weight",
