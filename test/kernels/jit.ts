@@ -54,6 +54,22 @@ function source(k: LoopKernel): string {
   return loops(k.space, `let acc = ${k.reduce.init}; ${loops(k.reduce.over, step)} ${store} = ${result};`);
 }
 
+type Run = (...arrays: (Float64Array | undefined)[]) => void;
+
+/** By text: most layers of a grid of nets are the same, and what has run before is compiled already. */
+const compiled = new Map<string, Run>();
+
+function compile(loop: LoopKernel): Run {
+  const code = source(loop);
+  const names = loop.buffers.map((_, i) => `b${i}`);
+  const key = `${names.length} ${code}`;
+  const known = compiled.get(key);
+  if (known) return known;
+  const made = new Function(...names, code) as Run;
+  compiled.set(key, made);
+  return made;
+}
+
 /** Runs the kernels in order on `given` (by value id); returns every value. An element nobody wrote is NaN. */
 export function runFast(kernels: readonly Kernel[], given: ReadonlyMap<number, Float64Array>): ReadonlyMap<number, Float64Array> {
   const memory = new Map(given);
@@ -65,8 +81,7 @@ export function runFast(kernels: readonly Kernel[], given: ReadonlyMap<number, F
       if (!memory.has(output.id)) memory.set(output.id, new Float64Array(numel(output.type.shape)).fill(Number.NaN));
       // a buffer the loop lists and never touches may have no numbers yet
       const arrays = loop.buffers.map(({ value }) => memory.get(value.id));
-      const names = loop.buffers.map((_, i) => `b${i}`);
-      new Function(...names, source(loop))(...arrays);
+      compile(loop)(...arrays);
     }
   return memory;
 }
