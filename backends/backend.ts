@@ -87,6 +87,8 @@ export type Cell<Out> = (node: Node, args: readonly string[]) => Out;
 
 export interface GraphBackend<O extends z.ZodObject = z.ZodObject> extends BackendBase<O> {
   readonly level: "graph";
+  /** Names of the ops it can write; absent when it has all. Others are SE501 before `emit` is called. */
+  readonly ops?: readonly string[] | undefined;
   /** Keeps batch norms and weights unfolded when its options ask for training. */
   training(options: z.output<O>): boolean;
   emit(graph: Graph, context: EmitContext<z.output<O>>): Emitted;

@@ -1,5 +1,6 @@
 /** From a typed graph to the files of one target: graph passes, then for kernel targets lowering and kernel passes, then the backend. */
 import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Graph, Value } from "../compiler/ir/graph.ts";
 import type { Program } from "../compiler/ir/kernel.ts";
 import { lowerGraph } from "../compiler/lower.ts";
@@ -7,7 +8,7 @@ import { kernelPasses } from "../compiler/passes/kernel-pipeline.ts";
 import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
 import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
-import type { Backend, Emitted, KernelBackend } from "./backend.ts";
+import type { Backend, Emitted, GraphBackend, KernelBackend } from "./backend.ts";
 
 export interface EmitTargetRequest {
   readonly backend: Backend;
@@ -55,6 +56,7 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const graph = optimizeGraph(request.graph, { level, diagnostics, remark, training, ...run });
   const optimized = now();
   if (backend.level === "graph") {
+    if (!hasAllOps(backend, graph, diagnostics)) return { artifacts: [], metrics: {}, graph, timings: { optimize: 0, lower: 0, emit: 0 } };
     const emitted = backend.emit(bindBatch(graph, request.batch), emitContext);
     return { ...emitted, graph, timings: { optimize: optimized - start, lower: 0, emit: now() - optimized } };
   }
@@ -62,6 +64,21 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const lowered = now();
   const emitted = backend.emit(program, emitContext);
   return { ...emitted, graph, program, timings: { optimize: optimized - start, lower: lowered - optimized, emit: now() - lowered } };
+}
+
+/** SE501 at every layer that a graph backend cannot write. */
+function hasAllOps(backend: GraphBackend, graph: Graph, diagnostics: Diagnostics): boolean {
+  if (!backend.ops) return true;
+  const known = new Set(backend.ops);
+  const missing = graph.nodes.filter((n) => !known.has(n.op));
+  for (const node of missing) {
+    diagnostics.report(
+      messages.SE501.layer({ target: backend.name, layer: node.op, path: node.path, targets: "cpu, tfjs, webgpu" }),
+      // inside a block, the place is the call in the user's own file
+      node.origin.via.at(-1) ?? node.origin.span,
+    );
+  }
+  return missing.length === 0;
 }
 
 /** What lowering needs of a request. */

@@ -1,6 +1,8 @@
 /** The webgpu target: one ES module with WGSL kernels for fixed shapes, weights beside it, no dependencies. */
 import { z } from "zod";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
+import { numel } from "../../compiler/ir/type.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted, WRITTEN_BY } from "../backend.ts";
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { layout, prelude } from "../module/prelude.gen.ts";
@@ -97,7 +99,24 @@ function sectionsOf(plan: Plan, context: EmitContext<Options>): Section[] {
   });
 }
 
+/** No browser grants a binding of 2 GiB or more, and shaders address with i32. */
+const MAX_BINDING = 2 ** 31 - 4;
+
+/** SE503 at every map and weight that no device could bind. */
+function fits(program: Program, context: EmitContext<Options>): boolean {
+  const maps = [...program.memory.places].map(([value, place]) => ({ path: value.name, bytes: place.bytes }));
+  const weights = program.weights.map((w) => ({ path: w.path, bytes: 4 * numel(w.value.type.shape) }));
+  const wrong = [...maps, ...weights].filter((b) => b.bytes > MAX_BINDING);
+  for (const { path, bytes } of wrong) {
+    context.diagnostics.report(
+      messages.SE503.buffer({ target: "webgpu", path, need: `${(bytes / 2 ** 30).toFixed(1)} GiB`, limit: "2 GiB" }),
+    );
+  }
+  return wrong.length === 0;
+}
+
 function emit(program: Program, context: EmitContext<Options>): Emitted {
+  if (!fits(program, context)) return { artifacts: [], metrics: {} };
   const plan = planOf(program, modesOf(context.options.variant, context.options.f16));
   const packed = packWeights(sectionsOf(plan, context), context.allocate);
   const signature = signatureOf(program.name, program.inputs, program.outputs);

@@ -3,27 +3,17 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
-import { runCli } from "../../cli/program.ts";
+import { type Ran, type Surroundings, sec } from "./sec.ts";
 
-export interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
+export interface ProjectRun extends Ran {
   /** Standard output, one JSON value a line. */
   readonly json: () => unknown[];
-}
-
-export interface Surroundings {
-  readonly stdin?: string | Uint8Array;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Both streams are terminals. */
-  readonly terminal?: boolean;
 }
 
 export interface Project {
   readonly folder: string;
   /** Runs one command line; what the folder is called never shows in what it gives. */
-  sec(args: readonly string[], around?: Surroundings): Promise<Ran>;
+  sec(args: readonly string[], around?: Surroundings): Promise<ProjectRun>;
   write(name: string, contents: string | Uint8Array): void;
   read(name: string): string;
   bytes(name: string): Buffer;
@@ -39,29 +29,13 @@ export function project(files: Readonly<Record<string, string | Uint8Array>> = {
   const made: Project = {
     folder,
     async sec(args, around = {}) {
-      const written = { out: "", err: "" };
-      const stream = (name: "out" | "err") => ({
-        write: (text: string) => {
-          written[name] += text;
-        },
-        isTTY: around.terminal === true,
-        columns: 80,
-      });
-      const stdin = around.stdin ?? "";
-      const code = await runCli(args, {
-        cwd: folder,
-        env: around.env ?? {},
-        stdout: stream("out"),
-        stderr: stream("err"),
-        stdin: () => (typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin),
-        now: () => 0,
-      });
+      const ran = await sec(args, folder, around);
       const bare = (text: string): string => text.replaceAll(folder, "FOLDER");
-      const out = bare(written.out);
+      const out = bare(ran.out);
       return {
-        code,
+        code: ran.code,
         out,
-        err: bare(written.err),
+        err: bare(ran.err),
         json: () =>
           out
             .split("\n")

@@ -1,5 +1,4 @@
 /** Runs one command line of `sec` in this process and gives what it printed; no network, no child process. */
-import type { Io, Stream } from "../../cli/io.ts";
 import { runCli } from "../../cli/program.ts";
 
 export interface Ran {
@@ -8,22 +7,30 @@ export interface Ran {
   readonly err: string;
 }
 
-export async function sec(args: readonly string[], cwd: string = process.cwd(), stdin = ""): Promise<Ran> {
+export interface Surroundings {
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Both streams are terminals. */
+  readonly terminal?: boolean;
+}
+
+export async function sec(args: readonly string[], cwd: string = process.cwd(), around: Surroundings = {}): Promise<Ran> {
   const written = { out: "", err: "" };
-  const stream = (name: "out" | "err"): Stream => ({
-    write: (text) => {
+  const stream = (name: "out" | "err") => ({
+    write: (text: string) => {
       written[name] += text;
     },
-    isTTY: false,
+    isTTY: around.terminal === true,
     columns: 80,
   });
-  const io: Io = {
+  const stdin = around.stdin ?? "";
+  const code = await runCli(args, {
     cwd,
-    env: {},
+    env: around.env ?? {},
     stdout: stream("out"),
     stderr: stream("err"),
-    stdin: () => new TextEncoder().encode(stdin),
+    stdin: () => (typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin),
     now: () => 0,
-  };
-  return { code: await runCli(args, io), ...written };
+  });
+  return { code, ...written };
 }
