@@ -43,16 +43,17 @@ function ordersOf({ bytes, live }: Placing): Order[] {
 /** What made an arena grow goes forward by a part of its way to the front: alternately far and less far. */
 function squeaking(order: Order, { grew }: Attempt, round: number): Order {
   const part = round % 2 === 0 ? 0.7 : 0.4;
-  const forward = new Set(grew.slice(1));
-  const rank = new Map(order.map((i, at) => [i, forward.has(i) ? at * part - 0.5 : at]));
-  return [...order].sort((a, b) => (rank.get(a) as number) - (rank.get(b) as number));
+  const rank = new Float64Array(order.length);
+  for (const [at, i] of order.entries()) rank[i] = at;
+  for (const i of grew.slice(1)) rank[i] = (rank[i] as number) * part - 0.5;
+  return [...order].sort((a, b) => (rank[a] as number) - (rank[b] as number));
 }
 
 const FAILED = 2;
 
 /** How good a plan is: the grade first, then what is compared within it. */
 interface Score {
-  /** 0: too good to look further when nothing is mixed; FAILED and above: not good enough. */
+  /** 0: good enough to stop when next to nothing is mixed; FAILED and above: not good enough. */
   readonly grade: number;
   readonly cost: readonly [number, number];
 }
@@ -94,7 +95,9 @@ export function placeValues(items: readonly LiveValue[], rules: PlacingRules): A
     return { plan, score: judge(plan), order, price };
   };
   const none: ReadonlySet<number> = new Set();
-  const done = (best: Best | undefined): boolean => best?.score.grade === 0 && best.plan.mixed.size === 0;
+  // strict plans come first: after them, one mixed kernel is as good as it gets
+  const done = (best: Best | undefined): boolean =>
+    best?.score.grade === 0 && best.plan.mixed.size <= (best.price < Number.POSITIVE_INFINITY ? 1 : 0);
   const search = (rounds: number): Best => {
     let best: Best | undefined;
     for (const { order: seed, price } of seeds.slice(0, attempts)) {

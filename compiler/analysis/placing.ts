@@ -98,6 +98,7 @@ interface Fit {
   readonly offset: number;
   /** Bytes the arena grows by. */
   readonly growth: number;
+  /** Bytes that the gap is larger than what it takes. */
   readonly slack: number;
 }
 
@@ -106,69 +107,86 @@ function fitBetween(list: readonly number[], need: number, size: number, bytes: 
   let free = 0;
   let offset = -1;
   let slack = Number.POSITIVE_INFINITY;
-  const gap = (end: number): void => {
+  for (let n = 0; n <= list.length; n++) {
+    const j = list[n] ?? -1;
+    const end = j < 0 ? size : (offsets[j] as number);
     const left = end - free - need;
-    if (left < 0 || left >= slack) return;
-    offset = free;
-    slack = left;
-  };
-  for (const j of list) {
-    const at = offsets[j] as number;
-    gap(at);
-    free = Math.max(free, at + (bytes[j] as number));
+    if (left >= 0 && left < slack) {
+      offset = free;
+      slack = left;
+    }
+    if (j >= 0) free = Math.max(free, end + (bytes[j] as number));
   }
-  gap(size);
   return offset >= 0 ? { offset, growth: 0, slack } : { offset: free, growth: Math.max(0, free + need - size), slack: 0 };
 }
 
+/** What is placed and alive with value i, by arena, from the bottom. */
+function around(p: Placing, i: number, members: readonly (readonly number[])[], arenaOf: Int32Array, offsetOf: Float64Array): number[][] {
+  const lists: number[][] = members.map(() => []);
+  if (p.near) {
+    for (const j of p.near[i] as readonly number[]) {
+      const arena = arenaOf[j] as number;
+      if (arena >= 0) (lists[arena] as number[]).push(j);
+    }
+  } else {
+    const [first, last] = p.live[i] as readonly [number, number];
+    for (const [arena, list] of members.entries())
+      for (const j of list) {
+        const [from, to] = p.live[j] as readonly [number, number];
+        if (from <= last && first <= to) (lists[arena] as number[]).push(j);
+      }
+  }
+  for (const list of lists) if (list.length > 1) list.sort((a, b) => (offsetOf[a] as number) - (offsetOf[b] as number));
+  return lists;
+}
+
+/** The kernels that become mixed when value i goes to an arena, by arena; undefined where it must not. */
+function mixing(
+  p: Placing,
+  i: number,
+  terms: Terms,
+  count: number,
+  arenaOf: Int32Array,
+  mixed: ReadonlySet<number>,
+): (number[] | undefined)[] {
+  const lists: (number[] | undefined)[] = [];
+  for (let arena = 0; arena < count; arena++) lists.push([]);
+  for (const { other, kernel } of p.edges[i] as readonly Edge[]) {
+    const arena = arenaOf[other] as number;
+    if (arena < 0 || mixed.has(kernel)) continue;
+    const list = lists[arena];
+    if (terms.price === Number.POSITIVE_INFINITY || p.fixed.has(kernel) || terms.banned.has(kernel)) lists[arena] = undefined;
+    else if (list && !list.includes(kernel)) list.push(kernel);
+  }
+  return lists;
+}
+
 /** Places the values in this order. More than `most` arenas only where no other is allowed. */
-export function attempt(p: Placing, order: readonly number[], { most, price, banned }: Terms): Attempt {
+export function attempt(p: Placing, order: readonly number[], terms: Terms): Attempt {
+  const { most, price } = terms;
   const arenaOf = new Int32Array(order.length).fill(-1);
   const offsetOf = new Float64Array(order.length);
   const arenas: number[] = [];
   const members: number[][] = [];
   const mixed = new Set<number>();
   const grew: number[] = [];
-  const byOffset = (a: number, b: number): number => (offsetOf[a] as number) - (offsetOf[b] as number);
-
-  /** By arena, what is placed there and alive with value i, from the bottom. */
-  const around = (i: number): number[][] => {
-    const { near } = p;
-    if (!near) {
-      const [first, last] = p.live[i] as readonly [number, number];
-      const together = (j: number): boolean => (p.live[j]?.[0] ?? 0) <= last && first <= (p.live[j]?.[1] ?? 0);
-      return members.map((list) => list.filter(together).sort(byOffset));
-    }
-    const lists: number[][] = arenas.map(() => []);
-    for (const j of near[i] as readonly number[]) lists[arenaOf[j] as number]?.push(j);
-    return lists.map((list) => list.sort(byOffset));
-  };
-  /** By arena, the kernels that become mixed when value i goes there; undefined where one must not. */
-  const mixing = (i: number): (Set<number> | undefined)[] => {
-    const sets: (Set<number> | undefined)[] = arenas.map(() => new Set());
-    for (const { other, kernel } of p.edges[i] as readonly Edge[]) {
-      const arena = arenaOf[other] as number;
-      if (arena < 0 || mixed.has(kernel)) continue;
-      if (price === Number.POSITIVE_INFINITY || p.fixed.has(kernel) || banned.has(kernel)) sets[arena] = undefined;
-      else sets[arena]?.add(kernel);
-    }
-    return sets;
-  };
 
   for (const i of order) {
     const need = p.bytes[i] as number;
-    const lists = around(i);
-    const sets = mixing(i);
+    const lists = around(p, i, members, arenaOf, offsetOf);
+    const mixes = mixing(p, i, terms, arenas.length, arenaOf, mixed);
     let best = -1;
     let cost = Number.POSITIVE_INFINITY;
     let at: Fit = { offset: 0, growth: need, slack: 0 };
-    for (const [arena, size] of arenas.entries()) {
-      const set = sets[arena];
-      if (!set) continue;
-      const fit = fitBetween(lists[arena] as number[], need, size, p.bytes, offsetOf);
-      const costs = fit.growth + (set.size > 0 ? price * set.size : 0);
+    for (let arena = 0; arena < arenas.length; arena++) {
+      const kernels = mixes[arena];
+      if (!kernels) continue;
+      const fit = fitBetween(lists[arena] as number[], need, arenas[arena] as number, p.bytes, offsetOf);
+      const costs = fit.growth + (kernels.length > 0 ? price * kernels.length : 0);
       if (costs > cost || (costs === cost && fit.slack >= at.slack)) continue;
-      [best, cost, at] = [arena, costs, fit];
+      best = arena;
+      cost = costs;
+      at = fit;
     }
     if (best < 0 || (arenas.length < most && need < cost)) {
       best = arenas.length;
@@ -180,8 +198,8 @@ export function attempt(p: Placing, order: readonly number[], { most, price, ban
     arenas[best] = (arenas[best] as number) + at.growth;
     arenaOf[i] = best;
     offsetOf[i] = at.offset;
-    members[best]?.push(i);
-    for (const kernel of sets[best] ?? []) mixed.add(kernel);
+    (members[best] as number[]).push(i);
+    for (const kernel of mixes[best] ?? []) mixed.add(kernel);
   }
   return { arenas, arenaOf, offsetOf, mixed, total: arenas.reduce((a, b) => a + b, 0), grew };
 }

@@ -59,7 +59,7 @@ describe("memory", () => {
     ["se_resnet50", "se_resnet50", 1],
     ["se_resnet50", "se_pre", 1],
     ["se_resnet50", "se_post", 1],
-    ["se_resnet50", "se_identity", 0],
+    ["se_resnet50", "se_identity", 1],
     ["se_resnet50", "se_3x3", 1],
     ["mobilenet_v3_large", "mobilenet_v3_large", 4],
     ["senet154", "senet154", 9],
