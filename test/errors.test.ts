@@ -36,9 +36,9 @@ describe("messages as the user sees them", () => {
   });
 });
 
-/** Test files, for codes that only other tools than `sec check` report: weights, options, targets, imports. */
+/** Tests and their tables, for codes that only other tools than `sec check` report: weights, options, targets, imports. */
 const tests = readdirSync("test", { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".test.ts"))
+  .filter((path) => path.endsWith(".ts"))
   .map((path) => readFileSync(`test/${path}`, "utf8"));
 
 test("every code has a case here, or a test that names it when weights, options, targets or imports report it", () => {
