@@ -1,0 +1,40 @@
+/**
+ * After `tsc`: replaces dist/cli by a bundle of the command line with everything it imports. A command that starts by loading some three
+ * hundred small modules spends most of its time there; as a library the package stays unbundled. Run-time packages that are optional stay outside.
+ */
+import { rmSync } from "node:fs";
+import { build } from "esbuild";
+
+const OPTIONAL = ["webgpu", "@tensorflow/tfjs", "@tensorflow/tfjs-node", "vitest"];
+
+/** zod's messages in sixty languages; ours are our own. */
+const englishOnly = {
+  name: "english-only",
+  setup(b) {
+    b.onLoad({ filter: /zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+      loader: "js",
+    }));
+  },
+};
+
+rmSync("dist/cli", { recursive: true, force: true });
+await build({
+  entryPoints: ["cli/main.ts", "cli/images.ts"],
+  outdir: "dist/cli",
+  chunkNames: "chunks/[name]-[hash]",
+  bundle: true,
+  // a command's own part is loaded when it runs
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  mainFields: ["module", "main"],
+  external: OPTIONAL,
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: "linked",
+  plugins: [englishOnly],
+  // packages in CommonJS form ask for Node's own modules by require
+  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+});
