@@ -152,7 +152,8 @@ interface Part {
 /** `a + b` of the address terms that are not 0. */
 export function sum(terms: readonly (readonly [factor: number, text: string])[], base: number): string {
   const parts = terms.filter(([f, t]) => f !== 0 && t !== "0").map(([f, t]) => (f === 1 ? t : `${parenthesised(t)} * ${f}`));
-  if (base > 0 || parts.length === 0) parts.push(String(base));
+  if (parts.length === 0) return String(base);
+  if (base > 0) parts.push(String(base));
   return base < 0 ? `${parts.join(" + ")} - ${-base}` : parts.join(" + ");
 }
 

@@ -106,6 +106,10 @@ export const conv = defineOp({
     { name: "depthwise with multiplier 3", inputs: [[1, 3, 5, 5]], attrs: { out: 9, kernel: 3, groups: 3 } },
     { name: "12 channels to 16", inputs: [[1, 12, 4, 4]], attrs: { out: 16, kernel: 3 } },
     { name: "one channel in and out", inputs: [[1, 1, 6, 5]], attrs: { out: 1, kernel: 3 } },
+    { name: "3x3 stride 2 to one row", inputs: [[1, 8, 2, 4]], attrs: { out: 4, kernel: 3, stride: 2 } },
+    { name: "3x3 to one column, batch 2", inputs: [[2, 4, 5, 1]], attrs: { out: 4, kernel: 3 } },
+    { name: "3x3 on one pixel", inputs: [[2, 8, 1, 1]], attrs: { out: 4, kernel: 3 } },
+    { name: "depthwise 3x3 to one row", inputs: [[1, 8, 2, 5]], attrs: { out: 8, kernel: 3, stride: 2, groups: 8 } },
     { name: "padding wider than the map", inputs: [[1, 4, 2, 2]], attrs: { out: 4, kernel: 7 } },
   ],
 });
