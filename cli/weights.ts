@@ -34,6 +34,7 @@ export interface OpenedWeights {
 function fileSource(descriptor: number): ByteSource {
   return {
     size: fstatSync(descriptor).size,
+    owned: true,
     read(begin, end) {
       const bytes = new Uint8Array(end - begin);
       for (let at = 0; at < bytes.length; ) {

@@ -57,6 +57,8 @@ export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, 
 
 const DEFAULT_OUT = "dist";
 const DEFAULT_TARGETS = ["webgpu"];
+/** Bytes a tensor may take beyond its values: alignment, and channels rounded up. */
+const WEIGHT_SLACK = 1024;
 
 type Timings = Record<"parse" | "check" | "optimize" | "lower" | "emit" | "write" | "total", number>;
 
@@ -135,15 +137,24 @@ function targetRow(folder: string, emitted: EmittedTarget, target: string): stri
   return [target, folder, facts.join(" · "), [...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")];
 }
 
-/** One buffer for the weights files of all targets of a net: each is written before the next is made, so memory stays at one file. */
-function oneBuffer(): (bytes: number) => Uint8Array {
-  let buffer = new ArrayBuffer(0);
+/**
+ * One buffer for the weights files of all targets of a net: each is written before the next is made, so memory stays at one file.
+ * It is made large enough for the whole state dict at once: a second, larger one would stand beside the first until it is collected.
+ */
+function oneBuffer(graph: Graph): (bytes: number) => Uint8Array {
+  const tensors = graph.weights.map((w) => w.value.type.shape.reduce<number>((n, d) => n * (d as number), 4) + WEIGHT_SLACK);
+  let buffer: ArrayBuffer | undefined;
   return (bytes) => {
-    if (bytes > buffer.byteLength) {
-      buffer = new ArrayBuffer(bytes);
-      return new Uint8Array(buffer, 0, bytes);
-    }
-    return new Uint8Array(buffer, 0, bytes).fill(0);
+    const used = buffer !== undefined && bytes <= buffer.byteLength;
+    if (!buffer || !used)
+      buffer = new ArrayBuffer(
+        Math.max(
+          bytes,
+          tensors.reduce((a, b) => a + b, 0),
+        ),
+      );
+    const file = new Uint8Array(buffer, 0, bytes);
+    return used ? file.fill(0) : file;
   };
 }
 
@@ -170,7 +181,7 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
   const batch = options.batch ?? 1;
   const weights = weightsOf(session, net.graph, job.opened, options, job.targets.length > 1);
   if (!weights) return;
-  const allocate = oneBuffer();
+  const allocate = oneBuffer(net.graph);
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
   const rows: string[][] = [];
   for (const { backend, options: settings } of job.targets) {

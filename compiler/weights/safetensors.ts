@@ -11,6 +11,8 @@ import { strictJson } from "./strict-json.ts";
 export interface ByteSource {
   readonly size: number;
   read(begin: number, end: number): Uint8Array;
+  /** What `read` gives is a copy of its own, which the caller may keep and change. */
+  readonly owned?: true;
 }
 
 export const bytesSource = (bytes: Uint8Array): ByteSource => ({ size: bytes.length, read: (begin, end) => bytes.subarray(begin, end) });

@@ -7,11 +7,14 @@ export const READABLE: ReadonlySet<string> = new Set(["F32", "F16", "BF16", "F64
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** A fresh array; the file promises no alignment, so bytes are always copied. */
+/** A fresh array. The file promises no alignment, so bytes are copied unless the source gave a copy already. */
 export function tensorValues(_file: TensorFile, tensor: StoredTensor): Float32Array {
   invariant(READABLE.has(tensor.dtype), `dtype ${tensor.dtype} of ${tensor.name}`);
   const bytes = tensor.source.read(tensor.begin, tensor.end);
   invariant(bytes.length === tensor.end - tensor.begin, `${tensor.name} was cut short while it was read`);
+  if (tensor.dtype === "F32" && LITTLE && tensor.source.owned && bytes.byteOffset % 4 === 0) {
+    return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / 4);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = (bytes.length * 8) / (DTYPE_BITS.get(tensor.dtype) ?? 8);
   const out = new Float32Array(count);
