@@ -6,8 +6,9 @@ import { parseBackendOptions } from "../../backends/registry.ts";
 import { tfjs } from "../../backends/tfjs/index.ts";
 import { type Reference, referenceOf, type VerifyRequest, verifyTarget } from "../../backends/verify.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { settledReader } from "./settled-weights.ts";
 import { useTfjs } from "./tfjs-backend.ts";
-import { hashedReader, inputsOf, smallGraph, type WholeNet } from "./whole-nets.ts";
+import { inputsOf, smallGraph, type WholeNet } from "./whole-nets.ts";
 
 interface Prepared {
   readonly request: VerifyRequest;
@@ -16,12 +17,13 @@ interface Prepared {
 
 function prepare(net: WholeNet): Prepared {
   const graph = smallGraph(net);
+  const inputs = inputsOf(graph, 1);
   const request: VerifyRequest = {
     graph,
-    weights: hashedReader(graph),
+    weights: settledReader(graph, inputs, 1),
     batch: 1,
     level: 2,
-    samples: [inputsOf(graph, 1)],
+    samples: [inputs],
     diagnostics: new Diagnostics(),
     source: net.file,
     // one copy of the reference beside it: less work, and a smaller bound than from four

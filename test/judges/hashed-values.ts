@@ -46,10 +46,11 @@ export interface StoredAs {
   readonly shape: readonly number[];
 }
 
-/** A safetensors file of every f32 tensor of the net, under the names (and shapes) that `stored` gives (torch's own, before any --rename). */
+/** A safetensors file of every f32 tensor of the net, under the names (and shapes) that `stored` gives (torch's own, before any --rename). `given` has values of its own for some paths. */
 export function hashedWeights(
   graph: Graph,
   stored: (path: string, shape: readonly number[]) => string | StoredAs = (path) => path,
+  given: (path: string) => Float32Array | undefined = () => undefined,
 ): Uint8Array {
   return writeSafetensors(
     graph.weights
@@ -58,7 +59,7 @@ export function hashedWeights(
         const own = w.value.type.shape as readonly number[];
         const as = stored(w.path, own);
         const { name, shape } = typeof as === "string" ? { name: as, shape: own } : as;
-        return { name, shape, data: tensorValues(name, shape) };
+        return { name, shape, data: given(w.path) ?? tensorValues(name, shape) };
       }),
   );
 }
