@@ -202,6 +202,7 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
       onPass: passPrinter(session, options, net.name, backend.name),
       verify: options.verifyIr === true,
       now: session.io.now,
+      allocate,
     });
     if (session.failed) return;
     if (emitStage(session, options, emitted)) continue;
