@@ -1,6 +1,6 @@
 /**
  * A contraction without workgroup memory or barriers: a thread keeps a tile of output rows x vec4 columns in registers and walks K as
- * (kh, kw, four input channels). For software adapters, where a barrier costs ten times what it saves, and for maps too small for tiles.
+ * (kh, kw, four input channels). For maps too small for tiles, and for single rows on software adapters.
  */
 import { must } from "../../compiler/invariant.ts";
 import type { ContractKernel } from "../../compiler/ir/kernel.ts";
@@ -97,14 +97,20 @@ export function printRegister(frame: Frame, kernel: ContractKernel, forced?: Reg
         "  }",
         "}",
       ];
-  const finish = R.map((r) => {
-    const calls = V.map((v) => {
-      const call = `finish(acc${r}_${v}, ${plus("row", r)}, ${single ? "" : `block * ${g.outQuads} + `}${plus("column", v)})`;
-      const kept = g.sums ? `total${v} += ${call};` : `${call};`;
-      return ragged && v > 0 ? `if (column + ${v} < ${g.outQuads}) { ${kept} }` : kept;
-    });
-    return r === 0 ? calls.join(" ") : `if (row + ${r} < limit) { ${calls.join(" ")} }`;
-  });
+  // a loop over the results: compile time follows the length of the text
+  const finish = [
+    `var all = array<vec4f, ${tile.rows * tile.columns}>(${R.flatMap((r) => V.map((v) => `acc${r}_${v}`)).join(", ")});`,
+    `for (var r = 0; r < min(${tile.rows}, limit - row); r++) {`,
+    indent(
+      V.map((v) => {
+        const call = `finish(all[${plus(tile.columns === 1 ? "r" : `r * ${tile.columns}`, v)}], row + r, ${single ? "" : `block * ${g.outQuads} + `}${plus("column", v)})`;
+        const kept = g.sums ? `total${v} += ${call};` : `${call};`;
+        return ragged && v > 0 ? `if (column + ${v} < ${g.outQuads}) { ${kept} }` : kept;
+      }).join("\n"),
+      2,
+    ),
+    "}",
+  ];
   const block = [
     ...R.map((r) => V.map((v) => `var acc${r}_${v} = vec4f();`).join(" ")),
     ...addresses,

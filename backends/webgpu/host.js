@@ -47,13 +47,29 @@ async function openDevice({ net, modes }, given, needs) {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error(`${net}: WebGPU has no adapter on this machine; the cpu target works here`);
   check(adapter.limits, "the adapter");
-  const wanted = ["timestamp-query", ...(modes.some(([, f16]) => f16) ? ["shader-f16"] : [])];
+  const wanted = ["timestamp-query", "subgroups", ...(modes.some(([, f16]) => f16) ? ["shader-f16"] : [])];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(Object.entries(needs).filter(([limit, value]) => value > /** @type {any} */ (GRANTED)[limit])),
   });
   const info = adapter.info ?? {};
   return { device, own: true, info, fallback: (info.isFallbackAdapter ?? adapter.isFallbackAdapter) === true };
+}
+
+/** A text that shares values inside of quads, for devices without subgroups: slower, through workgroup memory. @param {string} code */
+function withoutSubgroups(code) {
+  if (!code.includes("enable subgroups;")) return code;
+  const share = `var<workgroup> four: array<vec4f, 4>;
+fn share(v: vec4f, lane: u32) -> mat4x4f {
+  workgroupBarrier();
+  four[lane] = v;
+  workgroupBarrier();
+  return mat4x4f(four[0], four[1], four[2], four[3]);
+}`;
+  return code
+    .replace("enable subgroups;\n", "")
+    .replace("subgroup_invocation_id", "local_invocation_index")
+    .replace(/^fn share.*$/m, share);
 }
 
 /** f16 weights as f32, for devices without shader-f16. @param {Uint16Array} from @param {Float32Array} to */
@@ -186,7 +202,8 @@ async function makeGpuNet(tables, signature, options, weights) {
     const pipelines = new Map();
     await Promise.all(
       used.map(async (index) => {
-        const [access, code] = shaders[index];
+        const [access, text] = shaders[index];
+        const code = device.features.has("subgroups") ? text : withoutSubgroups(text);
         const label = steps.find(([, dispatch]) => dispatch[mode][0] === index)?.[0] ?? "";
         try {
           pipelines.set(
@@ -354,4 +371,4 @@ function storedBytes({ lanes, halo }, port) {
   return n * (h + 2 * halo) * (w + 2 * halo) * lanes * 4;
 }
 
-export { makeGpuNet, widen };
+export { makeGpuNet, widen, withoutSubgroups };

@@ -50,6 +50,8 @@ export interface Plan {
 }
 
 const BYTES_PER_F32 = 4;
+/** Enough for what the printers write today; a longer comment loses whole words from its end. */
+const LONGEST_NAME = 80;
 
 export function planOf(program: Program, modes: readonly Mode[]): Plan {
   const shaders: ShaderEntry[] = [];
@@ -123,14 +125,21 @@ export function planOf(program: Program, modes: readonly Mode[]): Plan {
   };
 }
 
-/** A short file name from the comment that opens every shader. */
+/** A short file name from the comment that opens every shader: whole words only, so that no number is cut. */
 function slug(code: string): string {
   const comment = /^\/\/ (.*)$/m.exec(code)?.[1] ?? "kernel";
-  return comment
+  const words = comment
+    .replace(/ over (\d+) tiles/g, "")
+    .replace(/, four channels a thread|, one element a thread/g, "")
     .replace(/->/g, "to")
-    .replace(/[^A-Za-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 48)
-    .replace(/-+$/, "")
-    .toLowerCase();
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== "");
+  let name = "";
+  for (const word of words) {
+    const longer = name === "" ? word : `${name}-${word}`;
+    if (longer.length > LONGEST_NAME) break;
+    name = longer;
+  }
+  return name;
 }

@@ -56,7 +56,9 @@ export async function openDevice(): Promise<{ readonly device: GPUDevice; readon
     const icd = process.env.VK_ICD_FILENAMES;
     return { unavailable: `no WebGPU adapter (VK_ICD_FILENAMES is ${icd ? `"${icd}"` : "not set"})` };
   }
-  const features = (["timestamp-query", "shader-f16"] as const).filter((f) => adapter.features.has(f));
+  // the type of feature names is older than subgroups
+  const wanted = ["timestamp-query", "shader-f16", "subgroups"] as GPUFeatureName[];
+  const features = wanted.filter((f) => adapter.features.has(f));
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const device = await adapter.requestDevice({
     requiredFeatures: features,

@@ -6,6 +6,7 @@ import { unreachable } from "../../compiler/invariant.ts";
 import type { Value } from "../../compiler/ir/graph.ts";
 import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
 import { geometryOf } from "./contract.ts";
+import { printQuad, quadFits } from "./contract-quad.ts";
 import { printRegister } from "./contract-register.ts";
 import { printTiled, tiledGroups } from "./contract-tiled.ts";
 import { printDepthwise } from "./depthwise.ts";
@@ -39,8 +40,9 @@ export function printKernel(program: Program, kernel: Kernel, mode: Mode, shared
     case "loop":
       return printLoop(frame, kernel);
     case "contract": {
-      if (mode.variant === "register") return printRegister(frame, kernel);
-      const [x, y, z] = tiledGroups(geometryOf(frame, kernel));
+      const geometry = geometryOf(frame, kernel);
+      if (mode.variant === "register") return quadFits(geometry) ? printQuad(frame, kernel) : printRegister(frame, kernel);
+      const [x, y, z] = tiledGroups(geometry);
       return !mode.forced && x * y * z < FEWEST_GROUPS ? printRegister(frame, kernel) : printTiled(frame, kernel);
     }
     case "depthwise":
