@@ -91,7 +91,7 @@ export const partOfNets = (part: number): WholeNet[] => wholeNets().filter((_, i
 function reducedSize(net: string): readonly [number, number] {
   if (net.endsWith("unet")) return [16, 24];
   // Inception's layers without padding leave nothing of less
-  if (net.includes("inception")) return [75, 75];
+  if (net.includes("inception") && !net.includes("bn_inception")) return [75, 75];
   // VGG's pool repeats one pixel or divides a map of 7; CIFAR nets are wide or deep, and small as declared
   if (net.includes("vgg")) return [32, 32];
   if (net.startsWith("cifar")) return [8, 16];
