@@ -20,7 +20,11 @@ function lanesFor(outputs: number, inputs: number): number {
   return lanes;
 }
 
-export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
+/**
+ * `lean`: for software adapters, which clear workgroup memory by one instruction for each element and so compile a second for a thousand of
+ * them: only hidden vectors go there, and each mean is added up anew where it is needed.
+ */
+export function printExcite(frame: Frame, kernel: ExciteKernel, lean: boolean): Shader {
   const packed = new Map(kernel.layers.flatMap((l) => (l.kind === "dense" ? [[l.weight, transposed(l.out, l.in)] as const] : [])));
   const names = new Map([
     [kernel.sums, "sums"],
@@ -40,7 +44,7 @@ export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
   const last = kernel.layers.length - 1;
   const hidden = kernel.layers.slice(0, -1).map((l) => l.out);
   const hiddenTotal = hidden.reduce((a, b) => a + b, 0);
-  const staged = kernel.channels + hiddenTotal <= SHARED;
+  const staged = !lean && kernel.channels + hiddenTotal <= SHARED;
   const starts = [0, ...hidden.map((_, i) => (staged ? kernel.channels : 0) + hidden.slice(0, i).reduce((a, b) => a + b, 0))];
   const sharedSize = (staged ? kernel.channels : 0) + hiddenTotal;
 
@@ -91,7 +95,7 @@ export function printExcite(frame: Frame, kernel: ExciteKernel): Shader {
     stages.push(`for (var c = local; c < ${kernel.channels}; c += ${THREADS}) { shared_[c] = mean(image, c); }`, "workgroupBarrier();");
   }
   kernel.layers.slice(0, -1).forEach((layer, l) => {
-    const lanes = layer.kind === "dense" ? lanesFor(layer.out, layer.in) : 1;
+    const lanes = layer.kind === "dense" && !lean ? lanesFor(layer.out, layer.in) : 1;
     const put = `shared_[${must(starts[l + 1], "slot")} + o] = value;`;
     if (lanes === 1) {
       stages.push(

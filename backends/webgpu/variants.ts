@@ -48,7 +48,7 @@ export function printKernel(program: Program, kernel: Kernel, mode: Mode, shared
     case "depthwise":
       return printDepthwise(frame, kernel);
     case "excite":
-      return printExcite(frame, kernel);
+      return printExcite(frame, kernel, mode.variant === "register");
     default:
       return unreachable(kernel, "kernel kind");
   }
