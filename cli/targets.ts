@@ -1,5 +1,5 @@
 /** Resolves --target and --set to backends with checked options. */
-import { type EmitTargetRequest, emitTarget } from "../backends/emit.ts";
+import { emitTarget } from "../backends/emit.ts";
 import { type Backend, builtInBackends, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Config } from "./config.ts";
@@ -43,4 +43,4 @@ export async function chooseTargets(
   return session.failed ? undefined : chosen;
 }
 
-export { type EmitTargetRequest, emitTarget };
+export { emitTarget };

@@ -4,7 +4,14 @@
  */
 import { spawnSync } from "node:child_process";
 
-const PARTS = ["test/conformance.cpu.test.ts", "test/golden", "test/syntax", "test/weights", "test/docs.test.ts", "test/cli/compile.test.ts"];
+const PARTS = [
+  "test/conformance.cpu.test.ts",
+  "test/golden",
+  "test/syntax",
+  "test/weights",
+  "test/docs.test.ts",
+  "test/cli/compile.test.ts",
+];
 const versions = process.argv.length > 2 ? process.argv.slice(2) : ["22", "24"];
 
 for (const version of versions) {

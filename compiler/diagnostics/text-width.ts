@@ -24,12 +24,6 @@ export function characterWidth(character: string): number {
   return WIDE.some(([low, high]) => code >= low && code <= high) ? 2 : 1;
 }
 
-export function textWidth(text: string): number {
-  let width = 0;
-  for (const character of text) width += characterWidth(character);
-  return width;
-}
-
 /** Line breaks as blanks, every other control or direction-changing character as a visible stand-in of one column. */
 export function printable(text: string): string {
   return text.replace(/\r?\n/g, " ").replace(/[\p{Cc}\p{Bidi_Control}\u200b\ufeff\ufff9-\ufffb\u2028\u2029]/gu, visible);

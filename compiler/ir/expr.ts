@@ -123,9 +123,7 @@ export const log = (x: Operand): Expr => unary("log", x);
 export const sqrt = (x: Operand): Expr => unary("sqrt", x);
 export const rsqrt = (x: Operand): Expr => unary("rsqrt", x);
 export const tanh = (x: Operand): Expr => unary("tanh", x);
-export const floor = (x: Operand): Expr => unary("floor", x);
 export const toFloat = (x: Operand): Expr => unary("float", x);
-export const toInt = (x: Operand): Expr => unary("int", x);
 
 export function select(cond: Expr, yes: Operand, no: Operand): Expr {
   if (cond.kind === "const") return lift(cond.value ? yes : no, "f32");

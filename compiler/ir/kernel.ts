@@ -136,7 +136,6 @@ export interface ExciteKernel extends KernelBase {
 }
 
 export type Kernel = LoopKernel | ContractKernel | DepthwiseKernel | ExciteKernel;
-export type KernelKind = Kernel["kind"];
 
 /**
  * How a rank-4 value lies: nchw, or nhwc with `channels` padded (the padding lanes always hold 0) and a zero halo of `halo` pixels on each side.

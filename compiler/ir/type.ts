@@ -10,11 +10,6 @@ export interface TensorType {
   readonly shape: readonly Dim[];
 }
 
-/** A type whose batch is bound: what kernels are made for. */
-export interface BoundType extends TensorType {
-  readonly shape: readonly number[];
-}
-
 export function f32(...shape: readonly Dim[]): TensorType {
   return { dtype: "f32", shape };
 }

@@ -6,10 +6,9 @@
 import { invariant, must } from "../invariant.ts";
 import { typeOf } from "../ir/expr.ts";
 import type { Value } from "../ir/graph.ts";
-import type { Expr, Kernel, LoopKernel, Program } from "../ir/kernel.ts";
+import type { Expr, Kernel, LoopKernel } from "../ir/kernel.ts";
 import { numel } from "../ir/type.ts";
 import { expandToLoop } from "../ops/expand-kernel.ts";
-import type { WeightReader } from "../weights/source.ts";
 
 type Numbers = Float32Array | Float64Array;
 type Run = () => number;
@@ -172,19 +171,4 @@ export function runKernels(
   for (const kernel of kernels)
     for (const loop of kernel.kind === "loop" ? [kernel] : expandToLoop(kernel, temp)) runLoop(loop, memory, precision);
   return memory;
-}
-
-/** Runs a Program on f32 inputs by name; the outputs by name, row-major. */
-export function runProgram(
-  program: Program,
-  inputs: Readonly<Record<string, Float32Array>>,
-  weights: WeightReader,
-): Record<string, Float32Array> {
-  const given = new Map<number, Numbers>();
-  for (const { name, value } of program.inputs) given.set(value.id, must(inputs[name], `input ${name}`));
-  for (const w of program.weights) given.set(w.value.id, weights.read(w));
-  const memory = runKernels(program.kernels, given);
-  return Object.fromEntries(
-    program.outputs.map(({ name, value }) => [name, Float32Array.from(must(memory.get(value.id), `output ${name}`))]),
-  );
 }

@@ -60,12 +60,6 @@ export function evaluateTree<V>(root: LevelNode, rules: Rules<V>, limit = Number
   body(run, { values: new Map(), entries: new Map(), use: undefined }, root, undefined);
 }
 
-/** Evaluates `node` with its `before` and `after` on a value that arrives; for parts of a net that read nothing from outside. */
-export function evaluatePart<V>(node: TreeNode, arriving: V, rules: Rules<V>): V {
-  const run: Run<V> = { rules, limit: Number.POSITIVE_INFINITY, steps: 0 };
-  return chain(run, { values: new Map(), entries: new Map(), use: undefined }, node, arriving);
-}
-
 /** Evaluates a `shared` use on a value that arrives: the insides of its target, wherever that stands. */
 export function evaluateUse<V>(node: SharedNode, arriving: V, rules: Rules<V>): V {
   const run: Run<V> = { rules, limit: Number.POSITIVE_INFINITY, steps: 0 };

@@ -1,6 +1,6 @@
 /** Canonical text of what stands on one line: numbers, strings, expressions, calls, paths, selectors. */
 import { unreachable } from "../invariant.ts";
-import type { Arg, Atoms, BinaryOperator, Call, Expr, Name, Param, Path, PathPart, Predicate, Segment, Selector } from "./ast.ts";
+import type { Arg, Atoms, Call, Expr, Name, Param, Path, PathPart, Predicate, Segment, Selector } from "./ast.ts";
 import { BINDING, isIdentifier, NOT_BINDING } from "./words.ts";
 
 /** The shortest spelling that reads back as the same number; small ones with an exponent. */

@@ -10,7 +10,6 @@ import { theGrammar } from "./grammar.ts";
 import { parseJson } from "./json-spec.ts";
 import { scan } from "./scan.ts";
 
-export { parseJson } from "./json-spec.ts";
 export { parseExpression, parsePath, parseSelector } from "./parse-fragment.ts";
 
 /**

@@ -93,10 +93,6 @@ export function writeNpy({ shape, data }: NpyArray): Uint8Array {
   return out;
 }
 
-export type NpzResult =
-  | { readonly ok: true; readonly arrays: ReadonlyMap<string, NpyArray> }
-  | { readonly ok: false; readonly reason: string };
-
 /** What unpacking may cost: an archive of a few bytes can claim gigabytes. */
 const NPZ_LIMIT = 1024 ** 3;
 

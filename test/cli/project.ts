@@ -1,5 +1,5 @@
 /** A temporary folder as the working directory of `sec`, with streams that keep what was written. One per test. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
@@ -68,9 +68,6 @@ export function installBackend(made: Project, name: string, backend: unknown): v
   made.write(`${at}/package.json`, JSON.stringify({ name: `sec-backend-${name}`, version: "1.2.3", type: "module", main: "index.js" }));
   made.write(`${at}/index.js`, `export default globalThis[Symbol.for(${JSON.stringify(key)})];\n`);
 }
-
-/** The packages of this checkout, for emitted modules that are imported from the project. */
-export const linkPackages = (made: Project): void => symlinkSync(path.resolve("node_modules"), path.join(made.folder, "node_modules"));
 
 /** The net of the documents: its counts are exact. */
 export const PLAIN = `se 1

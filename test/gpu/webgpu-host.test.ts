@@ -122,7 +122,9 @@ test("without subgroups a quad shares through workgroup memory, with the same re
 test("a map of more rows than a dispatch has workgroups in one dimension", async () => {
   const side = 1028;
   const pen = buildNet("wide");
-  const graph = pen.finish(pen.op("relu", pen.op("conv", pen.input("image", "N", 1, side, side), { out: 1, kernel: 1, pad: 0, bias: true })));
+  const graph = pen.finish(
+    pen.op("relu", pen.op("conv", pen.input("image", "N", 1, side, side), { out: 1, kernel: 1, pad: 0, bias: true })),
+  );
   const given = graphInputs(graph, 1, "wide");
   const expected = must(runReference(graph, referenceInputs(graph, 1, given), rounded(sampleWeights), { batch: 1 }).out, "out").data;
   const artifacts = files({ variant: "register", f16: false }, { graph, batch: 1 });
