@@ -68,7 +68,10 @@ fn share(v: vec4f, lane: u32) -> mat4x4f {
   workgroupBarrier();
   return mat4x4f(four[0], four[1], four[2], four[3]);
 }\`;
-  return code.replace("enable subgroups;\\n", "").replace("subgroup_invocation_id", "local_invocation_index").replace(/^fn share.*$/m, share);
+  return code
+    .replace("enable subgroups;\\n", "")
+    .replace("subgroup_invocation_id", "local_invocation_index")
+    .replace(/^fn share.*$/m, share);
 }
 
 /** f16 weights as f32, for devices without shader-f16. @param {Uint16Array} from @param {Float32Array} to */
