@@ -28,8 +28,12 @@ export function quadRows(rows: number): number {
 
 const rowsOf = (g: Geometry): number => (g.sums ? g.tilePixels : g.layers === 1 ? g.rows : g.pixels);
 
-/** Whether there are rows enough to share, and a dispatch can hold them. */
+/**
+ * Whether there are rows enough to share, and a dispatch can hold them. Not for stems: a tap of one vec4 is over before sharing pays (the
+ * 7x7 one of ResNet takes twice as long).
+ */
 export function quadFits(g: Geometry): boolean {
+  if (g.inQuads === 1 && !g.pointwise) return false;
   return rowsOf(g) >= 4 && (g.layers === 1 || rowsOf(g) / 4 <= MAX_GROUPS);
 }
 
