@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { costOf } from "../../compiler/analysis/cost.ts";
 import { must } from "../../compiler/invariant.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
-import { shippedGraph, wholeNets } from "../judges/whole-nets.ts";
+import { shippedGraph, everyNet } from "../judges/whole-nets.ts";
 
 export interface Facts {
   readonly tensors: number;
@@ -21,7 +21,7 @@ interface Published extends Facts {
 const lists = JSON.parse(readFileSync(new URL("../fixtures/zoo-lists.json", import.meta.url), "utf8")) as Readonly<
   Record<string, Published>
 >;
-const fileOf = new Map(wholeNets().map(({ file, net }) => [net, file]));
+const fileOf = new Map(everyNet().map(({ file, net }) => [net, file]));
 
 const graphOf = (net: string, size?: number): Graph =>
   shippedGraph(must(fileOf.get(net), `a file with ${net}`), net, size === undefined ? undefined : { image: [1, 3, size, size] });
