@@ -74,6 +74,8 @@ interface BackendBase<O extends z.ZodObject> {
   readonly wholeNetLimit?: number;
   /** Loaded lazily from `run.ts`, the only file of a backend that may touch node:* or an optional package. `net` is the net's name. */
   readonly runner?: (files: readonly Artifact[], net: string) => Promise<Runner | Unavailable>;
+  /** Asks the target's own compiler about the emitted files (`--validate`): what it refuses, nothing when all is well. From `run.ts` too. */
+  readonly judge?: (files: readonly Artifact[], net: string) => Promise<readonly string[] | Unavailable>;
 }
 
 export interface KernelBackend<O extends z.ZodObject = z.ZodObject> extends BackendBase<O> {

@@ -21,4 +21,5 @@ export const cpu = defineBackend({
   },
   emit: emitModule,
   runner: async (files, net) => (await import("./run.ts")).runModule(files, net),
+  judge: async (files, net) => (await import("../module/import-module.ts")).judgeModule(files, net),
 });

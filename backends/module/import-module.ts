@@ -29,3 +29,13 @@ export async function importModule(files: readonly Artifact[], net: string): Pro
   const { load } = await importText<Pick<EmittedModule, "load">>(file(`${fileName(net)}.js`).contents as string);
   return { load, weights: file(`${fileName(net)}.weights`).contents as Uint8Array };
 }
+
+/** The JavaScript engine as judge: what it refuses of the emitted module. */
+export async function judgeModule(files: readonly Artifact[], net: string): Promise<readonly string[]> {
+  try {
+    await importModule(files, net);
+    return [];
+  } catch (error) {
+    return [`${net}.js: ${(error as Error).message}`];
+  }
+}

@@ -135,4 +135,5 @@ export const tfjs = defineBackend({
   training: (o) => o.train,
   emit,
   runner: async (files, net) => (await import("./run.ts")).tfjsRunner(files, net),
+  judge: async (files, net) => (await import("../module/import-module.ts")).judgeModule(files, net),
 });

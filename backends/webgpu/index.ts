@@ -173,4 +173,5 @@ export const webgpu = defineBackend({
   },
   emit,
   runner: async (files, net) => (await import("./run.ts")).webgpuRunner(files, net),
+  judge: async (files) => (await import("./run.ts")).judgeShaders(files),
 });

@@ -22,11 +22,16 @@ export interface GpuNet extends LoadedNet {
   };
 }
 
-const held = globalThis as { secWebgpu?: GPU };
+const held = globalThis as { secWebgpu?: GPU; secNullGpu?: GPU };
 
-/** Dawn's entry object. It must outlive every device, or the process dies: so it is made once and kept on globalThis. */
-async function openGpu(): Promise<GPU | Unavailable> {
-  if (held.secWebgpu) return held.secWebgpu;
+/**
+ * Dawn's entry object. It must outlive every device, or the process dies: so it is made once and kept on globalThis.
+ * The null backend compiles shaders without any driver, and runs nothing.
+ */
+async function openGpu(backend?: "null"): Promise<GPU | Unavailable> {
+  const key = backend ? "secNullGpu" : "secWebgpu";
+  const known = held[key];
+  if (known) return known;
   const places = [createRequire(path.join(process.cwd(), "package.json")), createRequire(import.meta.url)];
   for (const require of places) {
     let entry: string;
@@ -38,8 +43,9 @@ async function openGpu(): Promise<GPU | Unavailable> {
     try {
       const dawn = (await import(pathToFileURL(entry).href)) as Dawn;
       Object.assign(globalThis, dawn.globals);
-      held.secWebgpu = dawn.create([]);
-      return held.secWebgpu;
+      const gpu = dawn.create(backend ? [`backend=${backend}`] : []);
+      held[key] = gpu;
+      return gpu;
     } catch (error) {
       return { unavailable: `the package webgpu is installed but does not load: ${(error as Error).message.split("\n")[0]}` };
     }
@@ -65,6 +71,23 @@ export async function openDevice(): Promise<{ readonly device: GPUDevice; readon
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
   });
   return { device, info: adapter.info };
+}
+
+/** Tint as judge of every kernel; f16 and subgroups included. */
+export async function judgeShaders(files: readonly Artifact[]): Promise<readonly string[] | Unavailable> {
+  const gpu = await openGpu("null");
+  if ("unavailable" in gpu) return gpu;
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) return { unavailable: "the package webgpu has no null adapter" };
+  const wanted = ["shader-f16", "subgroups"] as GPUFeatureName[];
+  const device = await adapter.requestDevice({ requiredFeatures: wanted.filter((f) => adapter.features.has(f)) });
+  const wrong: string[] = [];
+  for (const file of files.filter((f) => f.path.endsWith(".wgsl"))) {
+    const { messages } = await device.createShaderModule({ code: file.contents as string }).getCompilationInfo();
+    for (const m of messages) if (m.type === "error") wrong.push(`${file.path}:${m.lineNum}:${m.linePos}: ${m.message}`);
+  }
+  device.destroy();
+  return wrong;
 }
 
 export async function webgpuRunner(files: readonly Artifact[], net: string): Promise<Runner | Unavailable> {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Command, Option } from "commander";
+import type { Artifact, Backend } from "../../backends/backend.ts";
 import type { EmittedTarget } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";
@@ -176,7 +177,14 @@ interface Job {
   readonly meta: unknown[];
 }
 
-function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): void {
+/** --validate: SE526 for what the target's own compiler refuses; says when it is not there. */
+async function validate(session: Session, backend: Backend, artifacts: readonly Artifact[], net: string): Promise<void> {
+  const verdict = backend.judge ? await backend.judge(artifacts, net) : { unavailable: "it has no compiler of its own" };
+  if ("unavailable" in verdict) session.note(`not validated, ${backend.name}: ${verdict.unavailable}`);
+  else for (const problem of verdict) session.diagnostics.report(messages.SE526.refused({ target: backend.name, problem }));
+}
+
+async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): Promise<void> {
   const { session, options } = job;
   const batch = options.batch ?? 1;
   const weights = weightsOf(session, net.graph, job.opened, options, job.targets.length > 1);
@@ -206,6 +214,8 @@ function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; 
     });
     if (session.failed) return;
     if (emitStage(session, options, emitted)) continue;
+    if (options.validate) await validate(session, backend, emitted.artifacts, net.name);
+    if (session.failed) return;
     const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
     const folder = path.resolve(session.options.directory, shown);
     const files = emitted.artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: sizeOf(a.contents) }));
@@ -314,7 +324,7 @@ async function compileAll(
       }
       // nothing is written of a file that has errors
       if (session.failed) continue;
-      for (const { net, check } of nets) if (!session.failed) compileNet(job, net, { parse, check });
+      for (const { net, check } of nets) if (!session.failed) await compileNet(job, net, { parse, check });
     }
   } finally {
     opened.close();
@@ -338,6 +348,7 @@ const withStages = (c: Command): Command =>
     .option("--dump-dir <DIR>", "write the IR after every pass that changed it")
     .option("--remarks", "say what was not fused, and why")
     .option("--verify-ir", "check the IR after every pass")
+    .option("--validate", "also ask the target's own compiler, where it is installed")
     .option("--metafile <FILE>", "sizes, hashes, kernels, timings as JSON");
 
 export const compileCommand: Register = (command, host) => {

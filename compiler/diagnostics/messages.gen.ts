@@ -379,6 +379,9 @@ export const messages = {
   SE525: {
     unavailable: (p: { target: P; reason: P }): Message => ({ code: "SE525", severity: "error", title: `the target ${p.target} cannot run here: ${p.reason}`, notes: [], help: "install what is missing, or run another target: `--target cpu` needs nothing" }),
   },
+  SE526: {
+    refused: (p: { target: P; problem: P }): Message => ({ code: "SE526", severity: "error", title: `the compiler of target ${p.target} refuses ${p.problem}`, notes: [], help: "this is a bug: please report it with the spec" }),
+  },
   SE601: {
     unread: (p: { file: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\`: nets from ONNX models are not supported yet`, notes: [], help: "write the net as a spec, or derive from one of the nets that ship with `sec`" }),
   },
@@ -458,5 +461,6 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE523: { summary: "a configuration file that is not right", text: "`sec.config.json` (or the file given by --config) is checked against its schema; unknown keys are refused." },
   SE524: { summary: "an input that does not fit the net", text: "`--input NAME=FILE` takes .npy, .npz, .json, .png, .jpg or the word `random`." },
   SE525: { summary: "a target that this machine cannot run", text: "`sec run` and `sec verify` run emitted code here, and some targets need a package or a device for that. `sec compile` needs neither." },
+  SE526: { summary: "a target's own compiler refuses what was emitted", text: "`--validate` shows the emitted files to the target's own compiler: Tint for WebGPU, the JavaScript engine for cpu and tfjs. Emitted code\nthat it refuses is a bug in `sec` or in the package that brought the target; nothing is written." },
   SE601: { summary: "an ONNX model that cannot be read here", text: "`net A from onnx \"file.onnx\"` takes its layers from a model file." },
 };

@@ -293,3 +293,31 @@ describe("weights", () => {
     expect((await made("init paper"))["a.weight"]).toEqual(plain["a.weight"]);
   });
 });
+
+describe("--validate", () => {
+  test("the JavaScript engine and Tint accept what the built-in targets emit", async () => {
+    const p = tiny();
+    const ran = await p.sec(["compile", "net.se", "-t", "all", "--validate"]);
+    expect({ code: ran.code, err: ran.err }).toEqual({ code: 0, err: expect.not.stringContaining("not validated") });
+    expect(p.has(`${OUT}/tiny.js`)).toBe(true);
+  });
+
+  test("what a target's compiler refuses is SE526, and nothing is written", async () => {
+    const p = tiny();
+    installBackend(p, "strict", { ...cpu, name: "strict", judge: async () => ["tiny.js:3:1: a word it does not know"] });
+    const ran = await p.sec(["compile", "net.se", "-t", "strict", "--validate"]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain("error SE526: the compiler of target strict refuses tiny.js:3:1: a word it does not know");
+    expect(p.has("dist/tiny/strict/tiny.js")).toBe(false);
+    expect((await p.sec(["compile", "net.se", "-t", "strict"])).code).toBe(0);
+  });
+
+  test("a target without a compiler of its own says so", async () => {
+    const p = tiny();
+    const { judge: _, ...plain } = cpu;
+    installBackend(p, "plain", { ...plain, name: "plain" });
+    expect((await p.sec(["compile", "net.se", "-t", "plain", "--validate"])).err).toContain(
+      "not validated, plain: it has no compiler of its own",
+    );
+  });
+});
