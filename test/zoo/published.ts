@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { costOf } from "../../compiler/analysis/cost.ts";
 import { must } from "../../compiler/invariant.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
-import { shippedGraph, everyNet } from "../judges/whole-nets.ts";
+import { everyNet, shippedGraph } from "../judges/whole-nets.ts";
 
 export interface Facts {
   readonly tensors: number;
