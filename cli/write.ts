@@ -101,7 +101,7 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
     for (const a of artifacts) {
       const file = path.join(folder, a.path);
       current = `${options.shown}/${a.path}`;
-      mkdirSync(path.dirname(file), { recursive: true });
+      makeFolder(path.dirname(file));
       const part = `${file}.${process.pid}.part`;
       temporary.push([part, file]);
       const descriptor = openSync(part, "w");
@@ -121,5 +121,21 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
     if (inTheWay === undefined) session.usage(messages.SE522.failed({ path: current, reason: systemReason(error) }));
     else session.usage(messages.SE522.folder({ path: path.relative(session.options.directory, inTheWay).split(path.sep).join("/") }));
     return false;
+  }
+}
+
+/**
+ * The folder, with those above it. One step at a time: `recursive` of mkdirSync never returns where the system answers "no such file" for
+ * a folder whose parent exists, as /proc does.
+ */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  const parent = path.dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // another process may have made it meanwhile
+    if (!existsSync(folder)) throw error;
   }
 }

@@ -1,6 +1,6 @@
 /** `sec compile FILE...`: one folder per net and target. */
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Command, Option } from "commander";
 import type { Artifact, Backend } from "../../backends/backend.ts";
@@ -39,7 +39,7 @@ import { systemReason } from "../spec-files.ts";
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
-import { staleFiles, writeArtifacts } from "../write.ts";
+import { makeFolder, staleFiles, writeArtifacts } from "../write.ts";
 
 export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions {
   readonly outDir?: string;
@@ -80,7 +80,7 @@ const milliseconds = (t: number): number => Math.round(t * 100) / 100;
 function writeText(session: Session, shown: string, text: string): void {
   const file = path.resolve(session.options.directory, shown);
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     writeFileSync(file, text);
   } catch (error) {
     session.usage(messages.SE522.failed({ path: shown, reason: systemReason(error) }));
@@ -206,6 +206,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
       level: options.optimize ?? job.config.optimize ?? 2,
       diagnostics: session.diagnostics,
       source: net.spec.argument.file.name,
+      tree: net.tree,
       remark,
       onPass: passPrinter(session, options, net.name, backend.name),
       verify: options.verifyIr === true,

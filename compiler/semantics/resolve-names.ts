@@ -161,7 +161,7 @@ function base(cx: Resolving, call: Call, own: string): void {
       ? `did you mean \`${near}\`?`
       : nets.length > 0
         ? `there is ${nets.map((n) => `\`${n}\``).join(", ")}`
-        : "name its file with `use`";
+        : `name its file with \`use\`; nets that ship with sec are there as \`use "sec/${name}.se"\``;
   cx.diagnostics.report(messages.SE102.net({ name }), span, { help });
 }
 
