@@ -7,6 +7,7 @@ import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import type { Graph, Node } from "../compiler/ir/graph.ts";
 import type { Program } from "../compiler/ir/kernel.ts";
 import type { Capabilities } from "../compiler/passes/pass.ts";
+import type { NetTree } from "../compiler/semantics/tree.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 
 export const API_VERSION = 1;
@@ -35,14 +36,35 @@ export interface Emitted {
   readonly metrics: Metrics;
 }
 
+/**
+ * Takes a weights file piece by piece, so that a caller can write it while it is packed and memory never holds it whole.
+ * `packWeights` fills what `piece` gave before it asks for the next.
+ */
+export interface WeightsStore {
+  open(bytes: number): void;
+  /** Zeroed bytes, 4-byte aligned, for the file's bytes from `at` on. */
+  piece(at: number, bytes: number): Uint8Array;
+  /** The piece is complete. */
+  done(at: number, piece: Uint8Array): void;
+  /** What becomes the artifact's contents: the file, or an array of its length that stands for it where the caller put it elsewhere. */
+  close(): Uint8Array;
+  /** Only sizes matter: nothing is filled, and the hash is all zeros. */
+  readonly sizesOnly?: boolean;
+}
+
 export interface EmitContext<O> {
   readonly options: O;
   readonly diagnostics: Diagnostics;
   readonly weights: WeightReader;
-  /** Where the weights file is made; a caller that writes one target before it emits the next can use one buffer for all. */
-  readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
+  /** Where the weights file is made, for `packWeights`; default: in memory. */
+  readonly store?: WeightsStore | undefined;
   /** The spec the net was read from, as the user wrote it; printed in the header comment of emitted files. */
   readonly source: string;
+  /**
+   * The net's blocks and groups, for targets whose output has modules. Absent when the graph is not exactly what the tree gives
+   * (further outputs for `--taps`, graphs made by tests): `graph.nodes` are the tree's layers and merges in order.
+   */
+  readonly tree?: NetTree | undefined;
 }
 
 export type Tensors = Readonly<Record<string, Float32Array>>;
@@ -91,6 +113,8 @@ export interface GraphBackend<O extends z.ZodObject = z.ZodObject> extends Backe
   readonly level: "graph";
   /** Names of the ops it can write; absent when it has all. Others are SE501 before `emit` is called. */
   readonly ops?: readonly string[] | undefined;
+  /** Takes the graph as the spec says it, without passes: for output that people read and train. */
+  readonly asWritten?: boolean;
   /** Keeps batch norms and weights unfolded when its options ask for training. */
   training(options: z.output<O>): boolean;
   emit(graph: Graph, context: EmitContext<z.output<O>>): Emitted;

@@ -7,6 +7,7 @@ import { lowerGraph } from "../compiler/lower.ts";
 import { kernelPasses } from "../compiler/passes/kernel-pipeline.ts";
 import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
 import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
+import type { NetTree } from "../compiler/semantics/tree.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 import type { Backend, Emitted, GraphBackend, KernelBackend } from "./backend.ts";
 
@@ -26,6 +27,8 @@ export interface EmitTargetRequest {
   readonly onPass?: ((report: PassReport<Graph> | PassReport<Program>) => void) | undefined;
   /** Check the IR between passes. */
   readonly verify?: boolean | undefined;
+  /** What the graph was made from, where the caller has it and did not change the graph; as in `EmitContext`. */
+  readonly tree?: NetTree | undefined;
   /** As in `EmitContext`. */
   readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
   /** Milliseconds by the caller's clock, for `timings`. */
@@ -48,12 +51,13 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const remark = request.remark ?? (() => {});
   // the options were checked against this backend's own schema: the types of open backends cannot say so
   const options = request.options as never;
-  const emitContext = { options, diagnostics, weights, source, allocate: request.allocate };
+  const emitContext = { options, diagnostics, weights, source, allocate: request.allocate, tree: request.tree };
   const training = backend.level === "graph" && backend.training(options);
 
   const start = now();
   const run = { verify, now: request.now, onPass: onPass as RunOptions<Graph>["onPass"] };
-  const graph = optimizeGraph(request.graph, { level, diagnostics, remark, training, ...run });
+  const asWritten = backend.level === "graph" && backend.asWritten === true;
+  const graph = asWritten ? request.graph : optimizeGraph(request.graph, { level, diagnostics, remark, training, ...run });
   const optimized = now();
   if (backend.level === "graph") {
     if (!hasAllOps(backend, graph, diagnostics)) return { artifacts: [], metrics: {}, graph, timings: { optimize: 0, lower: 0, emit: 0 } };

@@ -6,6 +6,7 @@ import type { Graph, Node } from "../compiler/ir/graph.ts";
 import type { Tensor } from "../compiler/ops/op.ts";
 import type { OptimizeLevel } from "../compiler/passes/pass.ts";
 import { boundShape, rounded, runReference } from "../compiler/reference/run.ts";
+import type { NetTree } from "../compiler/semantics/tree.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 import type { Backend, Runner, Tensors } from "./backend.ts";
 import { emitTarget } from "./emit.ts";
@@ -19,6 +20,8 @@ export interface VerifyRequest {
   readonly samples: readonly Tensors[];
   readonly diagnostics: Diagnostics;
   readonly source: string;
+  /** As in `EmitContext`; layers are compared without it. */
+  readonly tree?: NetTree | undefined;
   /** Tightens the derived bounds, never loosens them; relative to the largest value of an output. */
   readonly tolerance?: number | undefined;
   /** How many disturbed copies of the reference the bounds come from; default 4. Fewer are faster and give the smaller bound. */
@@ -109,7 +112,8 @@ function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 async function start(backend: Backend, options: unknown, graph: Graph, request: VerifyRequest): Promise<Runner | string> {
   const { weights, batch, level, diagnostics, source } = request;
   if (!backend.runner) return `${backend.name} has no runner`;
-  const emitted = emitTarget({ backend, graph, options, weights, batch, level, diagnostics, source });
+  const tree = graph === request.graph ? request.tree : undefined;
+  const emitted = emitTarget({ backend, graph, options, weights, batch, level, diagnostics, source, tree });
   const runner = await backend.runner(emitted.artifacts, graph.name);
   return "unavailable" in runner ? runner.unavailable : runner;
 }

@@ -13,6 +13,13 @@ const outputs: Record<string, () => string> = {
   "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),
   "backends/cpu/scratch.gen.ts": () => embedTexts({ scratchFunctions: "backends/cpu/scratch.js" }),
   "backends/tfjs/host.gen.ts": () => embedTexts({ layers: "backends/tfjs/layers.js", net: "backends/tfjs/net.js" }),
+  "backends/pytorch/host.gen.ts": () =>
+    embedTexts({
+      layers: "backends/pytorch/python/layers.py",
+      serve: "backends/pytorch/python/serve.py",
+      train: "backends/pytorch/python/train.py",
+      weights: "backends/pytorch/python/weights.py",
+    }),
   "backends/webgpu/host.gen.ts": () => embedTexts({ host: "backends/webgpu/host.js" }),
   ...Object.fromEntries(Object.entries(schemaFiles()).map(([path, text]) => [path, () => text])),
 };

@@ -34,7 +34,7 @@ interface Sizes {
   readonly dispatches?: number;
 }
 
-function sizesFor(session: Session, { graph, spec }: LoadedNet, chosen: ChosenTarget, options: CompareOptions): Sizes {
+function sizesFor(session: Session, { graph, spec, tree }: LoadedNet, chosen: ChosenTarget, options: CompareOptions): Sizes {
   const { artifacts, metrics } = emitTarget({
     backend: chosen.backend as Backend,
     graph,
@@ -44,6 +44,7 @@ function sizesFor(session: Session, { graph, spec }: LoadedNet, chosen: ChosenTa
     level: options.optimize ?? 2,
     diagnostics: session.diagnostics,
     source: spec.argument.file.name,
+    tree,
   });
   const bytes = artifacts.reduce((n, a) => n + (typeof a.contents === "string" ? Buffer.byteLength(a.contents) : a.contents.length), 0);
   return { bytes, ...(metrics.dispatches === undefined ? {} : { dispatches: metrics.dispatches }) };

@@ -148,6 +148,7 @@ export const runCommand: Register = (command, host) => {
             level: options.optimize ?? config.optimize ?? 2,
             diagnostics: session.diagnostics,
             source: net.spec.argument.file.name,
+            tree: options.taps ? undefined : net.tree,
           });
           if (!emitted || session.failed) return undefined;
           const start = session.io.now();

@@ -117,6 +117,7 @@ async function verifyNet(
     samples,
     diagnostics: session.diagnostics,
     source: net.spec.argument.file.name,
+    tree: net.tree,
     tolerance: options.tolerance,
   };
   const progress = startProgress(session);

@@ -78,7 +78,7 @@ function markOf(node: TreeNode): InsertMark | undefined {
 }
 
 /** How weights start: as the `init` of the innermost `insert` or `replace` around them says; without such a clause as `other`. */
-function startOf(node: TreeNode, other: "default" | "paper"): "default" | "paper" {
+export function startOf(node: TreeNode, other: "default" | "paper"): "default" | "paper" {
   for (let at: TreeNode | undefined = node; at; at = at.parent) {
     const policy = at.init ?? (at.inserted && hasClause(at.inserted) ? at.inserted.policy : undefined);
     if (policy !== undefined) return policy === "paper" ? "paper" : "default";
