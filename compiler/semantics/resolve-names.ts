@@ -161,7 +161,7 @@ function base(cx: Resolving, call: Call, own: string): void {
       ? `did you mean \`${near}\`?`
       : nets.length > 0
         ? `there is ${nets.map((n) => `\`${n}\``).join(", ")}`
-        : `name its file with \`use\`; nets that ship with sec are there as \`use "sec/${name}.se"\``;
+        : 'name its file with `use`; nets that ship with sec are there by name: `use "sec/resnet50.se"`';
   cx.diagnostics.report(messages.SE102.net({ name }), span, { help });
 }
 
