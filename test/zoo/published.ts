@@ -23,13 +23,13 @@ const lists = JSON.parse(readFileSync(new URL("../fixtures/zoo-lists.json", impo
 >;
 const fileOf = new Map(everyNet().map(({ file, net }) => [net, file]));
 
-const graphOf = (net: string, size?: number): Graph =>
+export const netGraph = (net: string, size?: number): Graph =>
   shippedGraph(must(fileOf.get(net), `a file with ${net}`), net, size === undefined ? undefined : { image: [1, 3, size, size] });
 
 const linesOf = (graph: Graph): string[] => graph.weights.map((w) => `${w.path} [${w.value.type.shape.join(", ")}]`);
 
 /** One line for each tensor, in order: `name [a, b]`. */
-export const tensorLines = (net: string): string[] => linesOf(graphOf(net));
+export const tensorLines = (net: string): string[] => linesOf(netGraph(net));
 
 export const publishedList = (name: string): string[] =>
   readFileSync(new URL(`../fixtures/tensor-names/${name}.txt`, import.meta.url), "utf8")
@@ -37,7 +37,7 @@ export const publishedList = (name: string): string[] =>
     .split("\n");
 
 export function factsOf(net: string): Facts {
-  const graph = graphOf(net);
+  const graph = netGraph(net);
   const { params, macs } = costOf(graph);
   return { parameters: params, macs, tensors: graph.weights.length };
 }
@@ -50,7 +50,7 @@ export function describePublished(wanted: (net: string) => boolean): void {
   test.each(Object.entries(lists).filter(([net]) => wanted(net)))(
     "%s is torchvision's: tensors in order, parameters, multiply-adds",
     (net, of) => {
-      const graph = graphOf(ourName(net), of.size);
+      const graph = netGraph(ourName(net), of.size);
       const lines = linesOf(graph);
       expect(lines).toHaveLength(of.tensors);
       const { params, macs } = costOf(graph);
