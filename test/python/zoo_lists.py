@@ -63,8 +63,7 @@ def macs(net, size):
     return total
 
 
-def facts(name, size):
-    net = made(name)
+def facts_of(net, size):
     text = lines(net)
     return {
         "size": size,
@@ -82,5 +81,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         print("\n".join(lines(made(sys.argv[1]))))
     else:
-        table = ",\n".join(f'"{n}": {json.dumps(facts(n, s))}' for n, s in SIZES.items())
+        table = ",\n".join(f'"{n}": {json.dumps(facts_of(made(n), s))}' for n, s in SIZES.items())
         print("{\n" + table + "\n}")

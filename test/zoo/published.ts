@@ -1,4 +1,4 @@
-/** What torchvision says of its nets (test/python/zoo_lists.py), compared with the nets that ship. */
+/** What torchvision (test/python/zoo_lists.py) and torch modules written by hand (timm_lists.py) say of nets, compared with those that ship. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -18,9 +18,9 @@ interface Published extends Facts {
   readonly sha256: string;
 }
 
-const lists = JSON.parse(readFileSync(new URL("../fixtures/zoo-lists.json", import.meta.url), "utf8")) as Readonly<
-  Record<string, Published>
->;
+const listsOf = (fixture: string): Readonly<Record<string, Published>> =>
+  JSON.parse(readFileSync(new URL(`../fixtures/${fixture}.json`, import.meta.url), "utf8"));
+const lists = { ...listsOf("zoo-lists"), ...listsOf("timm-lists") };
 const fileOf = new Map(everyNet().map(({ file, net }) => [net, file]));
 
 export const netGraph = (net: string, size?: number): Graph =>
@@ -48,14 +48,14 @@ const ourName = (net: string): string => (net.startsWith("efficientnet") ? `torc
 /** Every net of the fixture that `wanted` accepts: names, shapes and order of the tensors, parameters, multiply-adds, all exact. */
 export function describePublished(wanted: (net: string) => boolean): void {
   test.each(Object.entries(lists).filter(([net]) => wanted(net)))(
-    "%s is torchvision's: tensors in order, parameters, multiply-adds",
+    "%s is as published: tensors in order, parameters, multiply-adds",
     (net, of) => {
       const graph = netGraph(ourName(net), of.size);
       const lines = linesOf(graph);
       expect(lines).toHaveLength(of.tensors);
       const { params, macs } = costOf(graph);
       expect({ parameters: params, macs }).toEqual({ parameters: of.parameters, macs: of.macs });
-      // `python3 test/python/zoo_lists.py NET` prints what the hash stands for
+      // `python3 test/python/zoo_lists.py NET` (or timm_lists.py) prints what the hash stands for
       expect(createHash("sha256").update(lines.join("\n")).digest("hex"), lines.join("\n")).toBe(of.sha256);
     },
   );
