@@ -4,6 +4,7 @@ import { chooseLayout } from "./kernel/choose-layout.ts";
 import { fuseEpilogue, fuseSqueezed } from "./kernel/fuse-epilogue.ts";
 import { hoistGates } from "./kernel/hoist-gates.ts";
 import { inlineMaps } from "./kernel/inline-maps.ts";
+import { planHalo } from "./kernel/plan-halo.ts";
 import { planMemory } from "./kernel/plan-memory.ts";
 import { simplifyIndex } from "./kernel/simplify-index.ts";
 import { sinkGates } from "./kernel/sink-gates.ts";
@@ -24,6 +25,7 @@ export const kernelPasses: readonly KernelPass[] = [
   inlineMaps,
   simplifyIndex,
   chooseLayout,
+  planHalo,
   chooseAlgorithm,
   planMemory,
 ];
