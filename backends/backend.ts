@@ -115,6 +115,8 @@ export interface GraphBackend<O extends z.ZodObject = z.ZodObject> extends Backe
   readonly ops?: readonly string[] | undefined;
   /** Takes the graph as the spec says it, without passes: for output that people read and train. */
   readonly asWritten?: boolean;
+  /** Takes the graph with its batch size open ("N"), whatever `--batch` says. */
+  readonly openBatch?: boolean;
   /** Keeps batch norms and weights unfolded when its options ask for training. */
   training(options: z.output<O>): boolean;
   emit(graph: Graph, context: EmitContext<z.output<O>>): Emitted;

@@ -9,7 +9,7 @@ import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
 import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
 import type { NetTree } from "../compiler/semantics/tree.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
-import type { Backend, Emitted, GraphBackend, KernelBackend } from "./backend.ts";
+import type { Backend, Emitted, GraphBackend, KernelBackend, WeightsStore } from "./backend.ts";
 
 export interface EmitTargetRequest {
   readonly backend: Backend;
@@ -30,7 +30,7 @@ export interface EmitTargetRequest {
   /** What the graph was made from, where the caller has it and did not change the graph; as in `EmitContext`. */
   readonly tree?: NetTree | undefined;
   /** As in `EmitContext`. */
-  readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
+  readonly store?: WeightsStore | undefined;
   /** Milliseconds by the caller's clock, for `timings`. */
   readonly now?: (() => number) | undefined;
 }
@@ -51,7 +51,7 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const remark = request.remark ?? (() => {});
   // the options were checked against this backend's own schema: the types of open backends cannot say so
   const options = request.options as never;
-  const emitContext = { options, diagnostics, weights, source, allocate: request.allocate, tree: request.tree };
+  const emitContext = { options, diagnostics, weights, source, store: request.store, tree: request.tree };
   const training = backend.level === "graph" && backend.training(options);
 
   const start = now();
@@ -61,7 +61,7 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const optimized = now();
   if (backend.level === "graph") {
     if (!hasAllOps(backend, graph, diagnostics)) return { artifacts: [], metrics: {}, graph, timings: { optimize: 0, lower: 0, emit: 0 } };
-    const emitted = backend.emit(bindBatch(graph, request.batch), emitContext);
+    const emitted = backend.emit(backend.openBatch ? graph : bindBatch(graph, request.batch), emitContext);
     return { ...emitted, graph, timings: { optimize: optimized - start, lower: 0, emit: now() - optimized } };
   }
   const program = lowerFor(backend, graph, request);

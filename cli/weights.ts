@@ -32,18 +32,24 @@ export interface OpenedWeights {
 
 /** A file of which only the asked ranges are read. */
 function fileSource(descriptor: number): ByteSource {
+  const readInto = (begin: number, into: Uint8Array): number => {
+    let at = 0;
+    while (at < into.length) {
+      const n = readSync(descriptor, into, at, into.length - at, begin + at);
+      if (n === 0) break;
+      at += n;
+    }
+    return at;
+  };
   return {
     size: fstatSync(descriptor).size,
     owned: true,
     read(begin, end) {
       const bytes = new Uint8Array(end - begin);
-      for (let at = 0; at < bytes.length; ) {
-        const n = readSync(descriptor, bytes, at, bytes.length - at, begin + at);
-        if (n === 0) break;
-        at += n;
-      }
+      readInto(begin, bytes);
       return bytes;
     },
+    readInto,
   };
 }
 
@@ -120,20 +126,13 @@ export function matchFile(session: Session, graph: Graph, file: TensorFile, opti
 }
 
 /**
- * The reader of one net's tensors. Says aloud where they come from. `again`: they will be read for several targets.
- * Undefined after a reported problem.
+ * The reader of one net's tensors. Says aloud where they come from. Undefined after a reported problem.
  */
-export function weightsOf(
-  session: Session,
-  graph: Graph,
-  opened: OpenedWeights,
-  options: WeightOptions,
-  again = false,
-): WeightReader | undefined {
+export function weightsOf(session: Session, graph: Graph, opened: OpenedWeights, options: WeightOptions): WeightReader | undefined {
   const { file } = opened;
   if (!file) {
     opened.sayMade?.();
-    return weightReader({ seed: options.seed, keep: again });
+    return weightReader({ seed: options.seed });
   }
   const match = matchFile(session, graph, file, options);
   for (const d of match.diagnostics) session.diagnostics.add(d);

@@ -72,10 +72,20 @@ function fileAbove(file: string): string | undefined {
   return undefined;
 }
 
+/** An artifact that is in its temporary file already. */
+export interface StoredFile {
+  /** The array that stands for it among the artifacts. */
+  readonly contents: Uint8Array;
+  readonly part: string;
+  /** Why it could not be written. */
+  readonly error?: unknown;
+}
+
 export interface WriteOptions {
   readonly force: boolean;
   /** How the folder is called in messages. */
   readonly shown: string;
+  readonly stored?: StoredFile | undefined;
 }
 
 /** Writes all artifacts into `folder` or none of them. Returns false after reporting why not. */
@@ -102,6 +112,11 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
       const file = path.join(folder, a.path);
       current = `${options.shown}/${a.path}`;
       makeFolder(path.dirname(file));
+      if (options.stored?.contents === a.contents) {
+        temporary.push([options.stored.part, file]);
+        if (options.stored.error !== undefined) throw options.stored.error;
+        continue;
+      }
       const part = `${file}.${process.pid}.part`;
       temporary.push([part, file]);
       const descriptor = openSync(part, "w");

@@ -4,6 +4,7 @@ import type { Value, Weight } from "../../compiler/ir/graph.ts";
 import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";
 import { position } from "../../compiler/source.ts";
+import { borrowed } from "../../compiler/weights/source.ts";
 import type { EmitContext, Emitted } from "../backend.ts";
 import { declarations, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
@@ -44,7 +45,7 @@ function remark(kernel: Kernel): string {
   return commentText(`${name} · ${file}:${position(origin.span.file, origin.span.start).line}`);
 }
 
-export function emitModule(program: Program, { weights, source, allocate }: EmitContext<unknown>): Emitted {
+export function emitModule(program: Program, { weights, source, store }: EmitContext<unknown>): Emitted {
   const taken = new Set(MODULE_NAMES.split(" "));
   const functions = functionTable(taken);
   const tensors = new Map<Value, Weight>(program.weights.map((w) => [w.value, w]));
@@ -54,8 +55,8 @@ export function emitModule(program: Program, { weights, source, allocate }: Emit
   }
   const calls = program.kernels.map((kernel) => ({ kernel, call: emitKernel(kernel, functions, isWeight) }));
 
-  const sections = program.weights.map((w) => f32Section(sizeOf(w.value), (into) => into.set(weights.read(w))));
-  const packed = packWeights(sections, allocate);
+  const sections = program.weights.map((w) => f32Section(sizeOf(w.value), (into) => into.set(borrowed(weights, w))));
+  const packed = packWeights(sections, store);
   const names = new Map<Value, string>();
   const declared: string[] = [];
   program.weights.forEach((w, i) => {

@@ -3,6 +3,7 @@
  * tensors, each at a 256-byte boundary of the payload. All little-endian. Offsets are constants of the module, so no table is stored.
  */
 import { invariant } from "../../compiler/invariant.ts";
+import type { WeightsStore } from "../backend.ts";
 
 export const HEADER_BYTES = 64;
 export const ALIGNMENT = 256;
@@ -28,42 +29,76 @@ export function f32Section(count: number, fill: (into: Float32Array) => void): S
   return { bytes: count * 4, fill: (into) => fill(new Float32Array(into.buffer, into.byteOffset, count)) };
 }
 
-/** Gives zeroed bytes for a whole weights file, 4-byte aligned. */
-export type Allocate = (bytes: number) => Uint8Array;
+/** The whole file as one array. */
+function memoryStore(): WeightsStore {
+  let file = new Uint8Array(0);
+  return {
+    open: (bytes) => {
+      file = new Uint8Array(bytes);
+    },
+    piece: (at, bytes) => file.subarray(at, at + bytes),
+    done: () => undefined,
+    close: () => file,
+  };
+}
+
+/** Sections are joined until they are this large: small ones are not worth a call each, and large pieces leave the processor's cache. */
+const PIECE_BYTES = 2 ** 20;
 
 /**
- * Packs the sections one at a time into one array of the final size: at no time is more than one tensor alive beside the file
- * (as long as `fill` reads its tensor itself).
+ * Packs the sections one at a time: at no time is more than one tensor alive beside what `store` holds (as long as `fill` reads its tensor
+ * itself). Every piece is hashed while it is in the cache.
  */
-export function packWeights(sections: readonly Section[], allocate: Allocate = (bytes) => new Uint8Array(bytes)): PackedWeights {
+export function packWeights(sections: readonly Section[], store: WeightsStore = memoryStore()): PackedWeights {
   const offsets: number[] = [];
   let end = 0;
   for (const section of sections) {
     offsets.push(end);
     end += Math.ceil(section.bytes / ALIGNMENT) * ALIGNMENT;
   }
-  const file = allocate(HEADER_BYTES + end);
-  sections.forEach((section, i) => {
-    const start = HEADER_BYTES + (offsets[i] as number);
-    section.fill(file.subarray(start, start + section.bytes));
-  });
-  const hash = digest(file.subarray(HEADER_BYTES));
-  const header = new DataView(file.buffer, 0, HEADER_BYTES);
-  file.set([0x53, 0x45, 0x43, 0x57]); // "SECW"
+  store.open(HEADER_BYTES + end);
+  if (store.sizesOnly) return { file: store.close(), hash: "0".repeat(32), offsets, payloadBytes: end };
+  let lanes = SEEDS;
+  for (let first = 0, next = 0; first < sections.length; first = next) {
+    const start = offsets[first] as number;
+    let stop = start;
+    while (next < sections.length && (next === first || stop - start < PIECE_BYTES)) stop = offsets[++next] ?? end;
+    const piece = store.piece(HEADER_BYTES + start, stop - start);
+    for (let i = first; i < next; i++) {
+      const { bytes, fill } = sections[i] as Section;
+      const at = (offsets[i] as number) - start;
+      fill(piece.subarray(at, at + bytes));
+    }
+    lanes = mix(lanes, piece);
+    store.done(HEADER_BYTES + start, piece);
+  }
+  const head = store.piece(0, HEADER_BYTES);
+  const header = new DataView(head.buffer, head.byteOffset, HEADER_BYTES);
+  head.set([0x53, 0x45, 0x43, 0x57]); // "SECW"
   header.setUint32(4, 1, true);
-  for (let lane = 0; lane < 4; lane++) header.setUint32(8 + lane * 4, Number.parseInt(hash.slice(lane * 8, lane * 8 + 8), 16), true);
+  lanes.forEach((lane, i) => {
+    header.setInt32(8 + i * 4, lane, true);
+  });
   header.setBigUint64(24, BigInt(end), true);
-  return { file, hash, offsets, payloadBytes: end };
+  store.done(0, head);
+  return { file: store.close(), hash: hashText(lanes), offsets, payloadBytes: end };
 }
+
+type Lanes = readonly [number, number, number, number];
+const SEEDS: Lanes = [1, 2, 3, 4];
+const hashText = (lanes: Lanes): string => lanes.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
 
 /**
  * 128-bit content hash: four 32-bit lanes over little-endian words, the definition of section 8.3. It finds damage and mix-ups;
  * it is no protection against forgery. `bytes` must start at a multiple of 4 of its buffer; a rest of up to 3 bytes is not read.
  */
-export function digest(bytes: Uint8Array): string {
+export const digest = (bytes: Uint8Array): string => hashText(mix(SEEDS, bytes));
+
+/** The lanes after `bytes`, which may be followed by more when they are a multiple of 16. */
+function mix(lanes: Lanes, bytes: Uint8Array): Lanes {
   invariant(bytes.byteOffset % 4 === 0, "digest of unaligned bytes");
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
-  let [a, b, c, d] = [1, 2, 3, 4];
+  let [a, b, c, d] = lanes;
   const whole = words.length & ~3;
   let i = 0;
   for (; i < whole; i += 4) {
@@ -82,5 +117,5 @@ export function digest(bytes: Uint8Array): string {
     const mixed = Math.imul(last[k] + Math.imul(words[i] as number, 0x85ebca77), 0x9e3779b1);
     last[k] = (mixed << 13) | (mixed >>> 19);
   }
-  return last.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
+  return last;
 }

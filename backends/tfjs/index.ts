@@ -9,7 +9,7 @@ import { packWeights } from "../module/weights-file.ts";
 import { forwardText } from "./forward.ts";
 import { layers, net } from "./host.gen.ts";
 import { packTensors } from "./pack.ts";
-import { nameFolded } from "./tensor-names.ts";
+import { nameFolded } from "../module/folded-names.ts";
 
 const options = z.strictObject({
   train: z
@@ -62,7 +62,7 @@ function emit(given: Graph, context: EmitContext<Options>): Emitted {
   const tensors = packTensors(graph, context.weights, flattenedFrom);
   const packed = packWeights(
     tensors.map((t) => t.section),
-    context.allocate,
+    context.store,
   );
   const name = stringLiteral(graph.name);
   const rows = tensors.map(

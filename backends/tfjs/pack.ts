@@ -1,7 +1,7 @@
 /** Weights in TensorFlow.js's own layout, repacked once when the module is made, so that its graph has no transposition. */
 import type { Graph, Node, Value, Weight } from "../../compiler/ir/graph.ts";
 import { numel } from "../../compiler/ir/type.ts";
-import type { WeightReader } from "../../compiler/weights/source.ts";
+import { borrowed, type WeightReader } from "../../compiler/weights/source.ts";
 import { f32Section, type Section } from "../module/weights-file.ts";
 
 export interface PackedTensor {
@@ -93,6 +93,6 @@ export function packTensors(
     if (!found || weight.value.type.dtype !== "f32") return [];
     const shape = weight.value.type.shape as readonly number[];
     const layout = layoutOf(found.node, found.name, shape, flattenedFrom(found.node));
-    return [{ weight, shape: layout.shape, section: f32Section(numel(shape), (into) => layout.write(reader.read(weight), into)) }];
+    return [{ weight, shape: layout.shape, section: f32Section(numel(shape), (into) => layout.write(borrowed(reader, weight), into)) }];
   });
 }

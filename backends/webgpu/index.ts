@@ -3,6 +3,7 @@ import { z } from "zod";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";
+import { borrowed } from "../../compiler/weights/source.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted, WRITTEN_BY } from "../backend.ts";
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { layout, prelude } from "../module/prelude.gen.ts";
@@ -84,12 +85,12 @@ const TABLES = {
 
 function sectionsOf(plan: Plan, context: EmitContext<Options>): Section[] {
   return plan.slices.map(({ weight, packing }): Section => {
-    if (!packing.half) return f32Section(packing.elements, (into) => packing.fill(context.weights.read(weight), into));
+    if (!packing.half) return f32Section(packing.elements, (into) => packing.fill(borrowed(context.weights, weight), into));
     return {
       bytes: packing.elements * 2,
       fill: (bytes) => {
         const packed = new Float32Array(packing.elements);
-        packing.fill(context.weights.read(weight), packed);
+        packing.fill(borrowed(context.weights, weight), packed);
         const into = new Uint16Array(bytes.buffer, bytes.byteOffset, packing.elements);
         packed.forEach((v, i) => {
           into[i] = toHalf(v);
@@ -118,7 +119,7 @@ function fits(program: Program, context: EmitContext<Options>): boolean {
 function emit(program: Program, context: EmitContext<Options>): Emitted {
   if (!fits(program, context)) return { artifacts: [], metrics: {} };
   const plan = planOf(program, modesOf(context.options.variant, context.options.f16));
-  const packed = packWeights(sectionsOf(plan, context), context.allocate);
+  const packed = packWeights(sectionsOf(plan, context), context.store);
   const signature = signatureOf(program.name, program.inputs, program.outputs);
   const name = stringLiteral(program.name);
   const module = `// ${WRITTEN_BY} from ${commentText(context.source)}: ${commentText(program.name)} for WebGPU. Do not edit.

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Command, Option } from "commander";
-import type { Artifact, Backend } from "../../backends/backend.ts";
+import type { Artifact, Backend, WeightsStore } from "../../backends/backend.ts";
 import type { EmittedTarget } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";
@@ -39,6 +39,7 @@ import { systemReason } from "../spec-files.ts";
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
+import { type FileStore, fileStore, pieceWindow, sizesStore, type Window } from "../weights-store.ts";
 import { makeFolder, staleFiles, writeArtifacts } from "../write.ts";
 
 export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions {
@@ -58,8 +59,6 @@ export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, 
 
 const DEFAULT_OUT = "dist";
 const DEFAULT_TARGETS = ["webgpu"];
-/** Bytes a tensor may take beyond its values: alignment, and channels rounded up. */
-const WEIGHT_SLACK = 1024;
 
 type Timings = Record<"parse" | "check" | "optimize" | "lower" | "emit" | "write" | "total", number>;
 
@@ -138,25 +137,11 @@ function targetRow(folder: string, emitted: EmittedTarget, target: string): stri
   return [target, folder, facts.join(" · "), [...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")];
 }
 
-/**
- * One buffer for the weights files of all targets of a net: each is written before the next is made, so memory stays at one file.
- * It is made large enough for the whole state dict at once: a second, larger one would stand beside the first until it is collected.
- */
-function oneBuffer(graph: Graph): (bytes: number) => Uint8Array {
-  const tensors = graph.weights.map((w) => w.value.type.shape.reduce<number>((n, d) => n * (d as number), 4) + WEIGHT_SLACK);
-  let buffer: ArrayBuffer | undefined;
-  return (bytes) => {
-    const used = buffer !== undefined && bytes <= buffer.byteLength;
-    if (!buffer || !used)
-      buffer = new ArrayBuffer(
-        Math.max(
-          bytes,
-          tensors.reduce((a, b) => a + b, 0),
-        ),
-      );
-    const file = new Uint8Array(buffer, 0, bytes);
-    return used ? file.fill(0) : file;
-  };
+/** Stages and dry runs need no values; what looks at the finished files needs them in memory; everything else writes as it packs. */
+function storeFor(options: CompileOptions, folder: string, window: Window): FileStore | WeightsStore | undefined {
+  if (options.emit === "graph" || options.emit === "kernels") return sizesStore();
+  if (options.check || options.validate || options.metafile !== undefined || options.outDir === "-") return undefined;
+  return options.dryRun ? sizesStore() : fileStore(folder, window);
 }
 
 /** What --emit prints instead of writing files. */
@@ -173,6 +158,7 @@ interface Job {
   readonly config: Config;
   readonly targets: readonly ChosenTarget[];
   readonly opened: OpenedWeights;
+  readonly window: Window;
   readonly outputs: Output[];
   readonly meta: unknown[];
 }
@@ -187,68 +173,78 @@ async function validate(session: Session, backend: Backend, artifacts: readonly 
 async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): Promise<void> {
   const { session, options } = job;
   const batch = options.batch ?? 1;
-  const weights = weightsOf(session, net.graph, job.opened, options, job.targets.length > 1);
+  const weights = weightsOf(session, net.graph, job.opened, options);
   if (!weights) return;
-  const allocate = oneBuffer(net.graph);
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
   const rows: string[][] = [];
-  for (const { backend, options: settings } of job.targets) {
-    const start = session.io.now();
-    const remark = (r: Remark): void => {
-      if (options.remarks) session.note(`remark: ${r.path}: ${r.text} (${r.pass})`);
-    };
-    const emitted = emitTarget({
-      backend,
-      graph: net.graph,
-      options: settings,
-      weights,
-      batch,
-      level: options.optimize ?? job.config.optimize ?? 2,
-      diagnostics: session.diagnostics,
-      source: net.spec.argument.file.name,
-      tree: net.tree,
-      remark,
-      onPass: passPrinter(session, options, net.name, backend.name),
-      verify: options.verifyIr === true,
-      now: session.io.now,
-      allocate,
-    });
-    if (session.failed) return;
-    if (emitStage(session, options, emitted)) continue;
-    if (options.validate) await validate(session, backend, emitted.artifacts, net.name);
-    if (session.failed) return;
-    const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
-    const folder = path.resolve(session.options.directory, shown);
-    const files = emitted.artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: sizeOf(a.contents) }));
-    if (options.outDir === "-") {
-      printSingle(session, emitted);
-      continue;
+  let store: ReturnType<typeof storeFor>;
+  try {
+    for (const { backend, options: settings } of job.targets) {
+      const start = session.io.now();
+      const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
+      const folder = path.resolve(session.options.directory, shown);
+      store = storeFor(options, folder, job.window);
+      const remark = (r: Remark): void => {
+        if (options.remarks) session.note(`remark: ${r.path}: ${r.text} (${r.pass})`);
+      };
+      const emitted = emitTarget({
+        backend,
+        graph: net.graph,
+        options: settings,
+        weights,
+        batch,
+        level: options.optimize ?? job.config.optimize ?? 2,
+        diagnostics: session.diagnostics,
+        source: net.spec.argument.file.name,
+        tree: net.tree,
+        remark,
+        onPass: passPrinter(session, options, net.name, backend.name),
+        verify: options.verifyIr === true,
+        now: session.io.now,
+        store,
+      });
+      if (session.failed) return;
+      if (emitStage(session, options, emitted)) continue;
+      if (options.validate) await validate(session, backend, emitted.artifacts, net.name);
+      if (session.failed) return;
+      const files = emitted.artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: sizeOf(a.contents) }));
+      if (options.outDir === "-") {
+        printSingle(session, emitted);
+        continue;
+      }
+      let stale: string[] | undefined;
+      const beforeWrite = session.io.now();
+      if (options.check) {
+        stale = staleFiles(folder, emitted.artifacts).map((f) => `${shown}/${f}`);
+        for (const f of stale) if (human) session.note(`${f} differs from what sec would write`);
+      } else if (!options.dryRun) {
+        const stored = store && "stored" in store ? store.stored : undefined;
+        if (!writeArtifacts(session, folder, emitted.artifacts, { force: options.force === true, shown, stored })) return;
+        store = undefined;
+      }
+      const end = session.io.now();
+      const timings: Timings = {
+        ...before,
+        ...emitted.timings,
+        write: end - beforeWrite,
+        total: before.parse + before.check + end - start,
+      };
+      for (const key of Object.keys(timings) as (keyof Timings)[]) timings[key] = milliseconds(timings[key]);
+      job.outputs.push({
+        net: net.name,
+        target: backend.name,
+        files,
+        ...(emitted.metrics.dispatches === undefined ? {} : { dispatches: emitted.metrics.dispatches }),
+        ...(emitted.metrics.arenaBytes === undefined ? {} : { arenaBytes: emitted.metrics.arenaBytes }),
+        timings,
+        ...(stale === undefined ? {} : { stale }),
+      });
+      if (options.metafile !== undefined) job.meta.push(metaOf(job.outputs.at(-1) as Output, emitted));
+      if (human) rows.push([...targetRow(shown, emitted, backend.name), ...(options.dryRun ? ["(not written)"] : [])]);
     }
-    let stale: string[] | undefined;
-    const beforeWrite = session.io.now();
-    if (options.check) {
-      stale = staleFiles(folder, emitted.artifacts).map((f) => `${shown}/${f}`);
-      for (const f of stale) if (human) session.note(`${f} differs from what sec would write`);
-    } else if (!options.dryRun && !writeArtifacts(session, folder, emitted.artifacts, { force: options.force === true, shown })) return;
-    const end = session.io.now();
-    const timings: Timings = {
-      ...before,
-      ...emitted.timings,
-      write: end - beforeWrite,
-      total: before.parse + before.check + end - start,
-    };
-    for (const key of Object.keys(timings) as (keyof Timings)[]) timings[key] = milliseconds(timings[key]);
-    job.outputs.push({
-      net: net.name,
-      target: backend.name,
-      files,
-      ...(emitted.metrics.dispatches === undefined ? {} : { dispatches: emitted.metrics.dispatches }),
-      ...(emitted.metrics.arenaBytes === undefined ? {} : { arenaBytes: emitted.metrics.arenaBytes }),
-      timings,
-      ...(stale === undefined ? {} : { stale }),
-    });
-    if (options.metafile !== undefined) job.meta.push(metaOf(job.outputs.at(-1) as Output, emitted));
-    if (human) rows.push([...targetRow(shown, emitted, backend.name), ...(options.dryRun ? ["(not written)"] : [])]);
+  } finally {
+    // an error, here or in the net: what was written of it goes
+    if (store && "discard" in store) store.discard();
   }
   if (rows.length > 0) session.out(`${summary(net, batch)}\n${table(rows)}`);
 }
@@ -305,7 +301,7 @@ async function compileAll(
   if (!config || !targets || !checkPassName(session, options)) return { read, outputs };
   const opened = openWeights(session, options);
   if (!opened) return { read, outputs };
-  const job: Job = { session, options, config, targets, opened, outputs, meta };
+  const job: Job = { session, options, config, targets, opened, window: pieceWindow(), outputs, meta };
   try {
     for (const file of files) {
       const start = session.io.now();

@@ -69,27 +69,43 @@ const signedUnit = (draw: number): number => ((draw >> 8) + 0.5) * 2 ** -23;
  * `count` values of a fresh tensor, rounded to f32; `path` is the tensor's name in weight files.
  * Derived tensors have no values of their own: the weight reader computes them.
  */
-export function initialValues(init: Exclude<Init, { kind: "derived" }>, path: string, count: number, seed: number): Float32Array {
+export function initialValues(init: OwnInit, path: string, count: number, seed: number): Float32Array {
   const out = new Float32Array(count);
+  fillInitial(out, init, path, seed);
+  return out;
+}
+
+type OwnInit = Exclude<Init, { kind: "derived" }>;
+
+/** The same into `out`, whatever it held. */
+export function fillInitial(out: Float32Array, init: OwnInit, path: string, seed: number): void {
   switch (init.kind) {
     case "constant":
-      return out.fill(init.value);
+      out.fill(init.value);
+      return;
     case "uniform":
       fillUniform(out, generator(path, seed), init.bound);
-      return out;
+      return;
     case "normal":
       fillNormal(out, bits(path, seed), init.std);
-      return out;
+      return;
   }
 }
 
+/** `fill` and the scaling in one loop: most of a net's values are made here, and a block between the two would be read again. */
 function fillUniform(out: Float32Array, state: Int32Array, bound: number): void {
-  const block = new Int32Array(Math.min(BLOCK, out.length));
   const scale = bound * 2 ** -23;
-  for (let start = 0; start < out.length; start += block.length) {
-    fill(state, block);
-    const end = Math.min(out.length - start, block.length);
-    for (let i = 0; i < end; i++) out[start + i] = ((block[i]! >> 8) + 0.5) * scale;
+  let a = state[0]!;
+  let b = state[1]!;
+  let c = state[2]!;
+  let counter = state[3]!;
+  for (let i = 0; i < out.length; i++) {
+    const t = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
+    out[i] = ((t >> 8) + 0.5) * scale;
   }
 }
 

@@ -3,11 +3,11 @@ import { invariant } from "../invariant.ts";
 import type { Weight } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
 import type { WeightPlan } from "./check.ts";
-import { initialValues } from "./init.ts";
+import { fillInitial } from "./init.ts";
 import { recipeOf } from "./recipes.ts";
 import type { TensorFile } from "./safetensors.ts";
 import type { WeightReader } from "./source.ts";
-import { tensorValues } from "./values.ts";
+import { tensorValuesInto } from "./values.ts";
 
 export interface ReaderOptions {
   /** Both or neither: where tensors of a file come from, as `matchWeights` decided. Without them everything is initialised. */
@@ -15,8 +15,6 @@ export interface ReaderOptions {
   readonly file?: TensorFile | undefined;
   /** For everything that is initialised; default 0. */
   readonly seed?: number | undefined;
-  /** Keep initialised tensors: they are asked for once per target. Costs the memory of one set of weights. */
-  readonly keep?: boolean | undefined;
 }
 
 const shapeOf = (weight: Weight): readonly number[] => weight.value.type.shape as readonly number[];
@@ -28,32 +26,37 @@ function formulaOf(weight: Weight): string {
   return `${recipe}(${from.map(formulaOf).join(",")};${JSON.stringify(attrs)})`;
 }
 
+/** One array that grows: what was made last is overwritten by what is made next. */
+function growing<A extends Float32Array | Float64Array>(make: (count: number) => A): (count: number) => A {
+  let memory = make(0);
+  return (count) => {
+    if (memory.length < count) memory = make(count);
+    return memory.subarray(0, count) as A;
+  };
+}
+
 /**
- * A tensor is made when it is asked for, and asking twice gives equal arrays. Nothing large is kept (unless `keep` says so): the memory in
- * use is that of one tensor and, for derived ones, its sources.
+ * A tensor is made when it is asked for, and asking twice gives equal arrays. Nothing large is kept but the products of costly recipes:
+ * the memory in use is that of one tensor and, for derived ones, its sources. Making a value anew takes less time than touching a new page
+ * of memory for it, so several targets of one command read the same tensor several times.
  */
 export function weightReader(options: ReaderOptions = {}): WeightReader {
-  const { plan, file, seed = 0, keep = false } = options;
-  const kept = new Map<string, Float32Array>();
+  const { plan, file, seed = 0 } = options;
   const products = new Map<string, Float64Array>();
+  const scratch = growing((count) => new Float32Array(count));
+  const exactScratch: ((count: number) => Float64Array)[] = [];
 
-  const base = (weight: Weight): Float32Array => {
-    const count = numel(weight.value.type.shape);
+  /** The values of a tensor that is not derived, into `values`. */
+  const base = (weight: Weight, values: Float32Array): Float32Array => {
     const source = plan?.sources.get(weight.path);
-    const values = ((): Float32Array => {
-      if (source?.kind === "file") {
-        invariant(file !== undefined, `no file for ${weight.path}`);
-        return tensorValues(file, source.tensor);
-      }
-      if (source?.kind === "zero") return new Float32Array(count);
+    if (source?.kind === "file") {
+      invariant(file !== undefined, `no file for ${weight.path}`);
+      tensorValuesInto(file, source.tensor, values);
+    } else if (source?.kind === "zero") values.fill(0);
+    else {
       invariant(weight.init.kind !== "derived", `${weight.path} has no values of its own`);
-      const own = kept.get(weight.path);
-      if (own) return own.slice();
-      const made = initialValues(weight.init, weight.path, count, seed);
-      if (keep) kept.set(weight.path, made.slice());
-      return made;
-    })();
-    invariant(values.length === count, `${weight.path} has ${values.length} values, not ${count}`);
+      fillInitial(values, weight.init, weight.path, seed);
+    }
     if (weight.preserve && (plan === undefined || plan.freshGroups.has(weight.preserve.group))) {
       // a power of two: exact in f32
       for (let i = 0; i < values.length; i++) values[i]! *= weight.preserve.factor;
@@ -61,32 +64,76 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     return values;
   };
 
-  const exact = (weight: Weight): Float64Array => {
-    if (weight.init.kind !== "derived") return new Float64Array(base(weight));
+  /** f64 values of one recipe's sources: `slot` tells those that are alive at one time apart. */
+  const exactMemory = (slot: number, count: number): Float64Array => {
+    exactScratch[slot] ??= growing((n) => new Float64Array(n));
+    return exactScratch[slot](count);
+  };
+
+  /** Before rounding; the result may lie in the memory of slots from `slot` on. */
+  const exactAt = (weight: Weight, slot: number): Float64Array => {
+    const count = numel(weight.value.type.shape);
+    if (weight.init.kind !== "derived") {
+      const values = exactMemory(slot, count);
+      values.set(base(weight, scratch(count)));
+      return values;
+    }
     const { recipe, from, attrs } = weight.init;
     const { run, costly } = recipeOf(recipe);
     const formula = costly ? formulaOf(weight) : "";
     const known = products.get(formula);
     if (known) return known.slice();
-    const sources = from.map((w) => ({ shape: shapeOf(w), data: exact(w) }));
+    // each source and all it is made of lie within slots of their own
+    let next = slot;
+    const sources = from.map((w) => {
+      const data = exactAt(w, next);
+      next += depth(w);
+      return { shape: shapeOf(w), data };
+    });
     const out = run(sources, attrs, shapeOf(weight));
-    invariant(out.length === numel(weight.value.type.shape), `recipe ${recipe} made ${out.length} values for ${weight.path}`);
+    invariant(out.length === count, `recipe ${recipe} made ${out.length} values for ${weight.path}`);
     if (costly) products.set(formula, out.slice());
     return out;
   };
 
-  const read = (weight: Weight): Float32Array => {
-    if (weight.init.kind !== "derived") return base(weight);
+  const exact = (weight: Weight): Float64Array => exactAt(weight, 0).slice();
+
+  const into = (weight: Weight, values: Float32Array): Float32Array => {
+    if (weight.init.kind !== "derived") return base(weight, values);
     const { recipe, from, attrs } = weight.init;
     const { run, inPlace } = recipeOf(recipe);
     const [first, ...rest] = from;
-    if (!inPlace || first === undefined || first.init.kind === "derived") return new Float32Array(exact(weight));
-    const values = base(first);
+    if (!inPlace || first === undefined || first.init.kind === "derived") {
+      values.set(exactAt(weight, 0));
+      return values;
+    }
+    // before `values` is filled: they may be the memory that these pass through
+    let next = 0;
+    const others = rest.map((w) => {
+      const data = exactAt(w, next);
+      next += depth(w);
+      return { shape: shapeOf(w), data };
+    });
     // the recipe leaves its result in `values`; its types only know f64
-    const source = { shape: shapeOf(first), data: values as unknown as Float64Array };
-    run([source, ...rest.map((w) => ({ shape: shapeOf(w), data: exact(w) }))], attrs, shapeOf(weight));
+    const source = { shape: shapeOf(first), data: base(first, values) as unknown as Float64Array };
+    run([source, ...others], attrs, shapeOf(weight));
     return values;
   };
 
-  return { read, readExact: exact };
+  const countOf = (weight: Weight): number => numel(weight.value.type.shape);
+  return {
+    read: (weight) => into(weight, new Float32Array(countOf(weight))),
+    readExact: exact,
+    borrow: (weight) => into(weight, scratch(countOf(weight))),
+  };
+}
+
+/** How many slots a tensor and what it is made of take. */
+function depth(weight: Weight): number {
+  return weight.init.kind === "derived"
+    ? Math.max(
+        1,
+        weight.init.from.reduce((n, w) => n + depth(w), 0),
+      )
+    : 1;
 }

@@ -13,6 +13,8 @@ export interface ByteSource {
   read(begin: number, end: number): Uint8Array;
   /** What `read` gives is a copy of its own, which the caller may keep and change. */
   readonly owned?: true;
+  /** [begin, begin + into.length) into memory of the caller; the number of bytes that were there. */
+  readonly readInto?: (begin: number, into: Uint8Array) => number;
 }
 
 export const bytesSource = (bytes: Uint8Array): ByteSource => ({ size: bytes.length, read: (begin, end) => bytes.subarray(begin, end) });

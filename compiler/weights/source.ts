@@ -7,4 +7,12 @@ export interface WeightReader {
   read(weight: Weight): Float32Array;
   /** The same before rounding: for recipes, the reference and folds. */
   readExact(weight: Weight): Float64Array;
+  /**
+   * What `read` gives, in memory that the next call of any of these overwrites: for packing, where fresh arrays would cost more than the
+   * work done on them (a page of memory that is touched for the first time costs as much as copying it many times over).
+   */
+  readonly borrow?: (weight: Weight) => Float32Array;
 }
+
+/** What `borrow` gives where a reader has it, else a fresh array: for callers that are done with it before they ask for more. */
+export const borrowed = (reader: WeightReader, weight: Weight): Float32Array => reader.borrow?.(weight) ?? reader.read(weight);

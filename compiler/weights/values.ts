@@ -38,6 +38,16 @@ export function tensorValues(_file: TensorFile, tensor: StoredTensor): Float32Ar
   return out;
 }
 
+/** `tensorValues` into `into`, which has room for exactly its values. */
+export function tensorValuesInto(file: TensorFile, tensor: StoredTensor, into: Float32Array): void {
+  const { source, begin, end } = tensor;
+  if (tensor.dtype === "F32" && LITTLE && source.readInto) {
+    const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
+    const got = bytes.length === end - begin ? source.readInto(begin, bytes) : -1;
+    invariant(got === bytes.length, `${tensor.name} was cut short while it was read`);
+  } else into.set(tensorValues(file, tensor));
+}
+
 /** IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. */
 export function halfToNumber(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;

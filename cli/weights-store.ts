@@ -1,0 +1,108 @@
+/**
+ * Writes a weights file while it is packed, into a temporary file of the folder it will be in; `writeArtifacts` renames it. So memory holds
+ * one piece, not the file. A failure is kept until the file is asked for: whether and how to report it is the writer's part.
+ */
+import { closeSync, existsSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import path from "node:path";
+import type { WeightsStore } from "../backends/backend.ts";
+import { makeFolder, type StoredFile } from "./write.ts";
+
+export interface FileStore extends WeightsStore {
+  /** What was written, after `close`. */
+  readonly stored: StoredFile | undefined;
+  /** Removes what was written and not renamed since. */
+  discard(): void;
+}
+
+/** One window of memory, for the pieces of any number of files one after another. */
+export type Window = (bytes: number) => Uint8Array;
+
+export function pieceWindow(): Window {
+  let memory = new Uint8Array(0);
+  return (bytes) => {
+    if (memory.length >= bytes) return memory.subarray(0, bytes).fill(0);
+    memory = new Uint8Array(bytes);
+    return memory;
+  };
+}
+
+/** Nothing is made: for stages that only want sizes. */
+export function sizesStore(): WeightsStore {
+  let length = 0;
+  return {
+    open: (bytes) => {
+      length = bytes;
+    },
+    piece: (_at, bytes) => new Uint8Array(bytes),
+    done: () => undefined,
+    close: () => new Uint8Array(length),
+    sizesOnly: true,
+  };
+}
+
+/** The highest folder on the way to `folder` that does not exist. */
+function firstMissing(folder: string): string | undefined {
+  if (existsSync(folder)) return undefined;
+  const parent = path.dirname(folder);
+  return parent === folder ? folder : (firstMissing(parent) ?? folder);
+}
+
+export function fileStore(folder: string, window: Window): FileStore {
+  const part = path.join(folder, `weights.${process.pid}.part`);
+  let length = 0;
+  let descriptor: number | undefined;
+  let made: string | undefined;
+  let error: unknown;
+  let stored: StoredFile | undefined;
+  /** Once something failed there is nothing more to do. */
+  const attempt = (work: () => void): void => {
+    if (error !== undefined) return;
+    try {
+      work();
+    } catch (problem) {
+      error = problem;
+    }
+  };
+  const end = (): void => {
+    if (descriptor !== undefined) closeSync(descriptor);
+    descriptor = undefined;
+  };
+  return {
+    open(bytes) {
+      length = bytes;
+      attempt(() => {
+        made = firstMissing(folder);
+        makeFolder(folder);
+        descriptor = openSync(part, "w");
+      });
+    },
+    piece: (_at, bytes) => window(bytes),
+    done(at, piece) {
+      attempt(() => {
+        for (let n = 0; n < piece.length; ) n += writeSync(descriptor as number, piece, n, piece.length - n, at + n);
+      });
+    },
+    close() {
+      attempt(end);
+      // zeros that nobody touches take no memory
+      stored = { contents: new Uint8Array(length), part, ...(error === undefined ? {} : { error }) };
+      return stored.contents;
+    },
+    get stored() {
+      return stored;
+    },
+    discard() {
+      end();
+      // where its folder is a file there is nothing to remove
+      if (existsSync(part)) rmSync(part);
+      // folders made for it, as far as they are empty
+      for (let at = folder; made !== undefined && at.startsWith(made); at = path.dirname(at)) {
+        try {
+          rmdirSync(at);
+        } catch {
+          return;
+        }
+      }
+    },
+  };
+}
