@@ -3,7 +3,7 @@
  * text -> JSON -> text gives the same as formatting the text (language.md section 14).
  *
  * What fits on a line of 100 columns and has at most one level of bodies inside stays on one line. In a longer body every layer with
- * weights starts a line; norms, activations and pools follow on it.
+ * weights starts a line; norms, activations and pools follow on it. Branches on lines of their own have their bodies in one column.
  */
 import type { SourceFile } from "../source.ts";
 import type {
@@ -264,9 +264,12 @@ function formatMerge(writer: Writer, merge: Merge, depth: number): string[] {
   const placed = placeComments(writer.comments, branchesRegion(merge), items);
   const head = `${merge.word}${formatArgs(merge.args)}`;
   if (merge.branches.length === 0 && placed.rest.length === 0) return [`${head} {}`];
+  const onOneLine = merge.branches.map(({ body }) => inlineBody(writer, body, 1));
+  // bodies on one line start in one column, so that branches read as a table
+  const column = Math.max(0, ...merge.branches.map(({ name }, i) => (onOneLine[i] === undefined ? 0 : name.text.length)));
   const lines = merge.branches.flatMap((branch, i) => {
-    const inline = inlineBody(writer, branch.body, 1);
-    const line = `${branch.name.text} ${inline ?? ""}`;
+    const inline = onOneLine[i];
+    const line = `${branch.name.text.padEnd(column)} ${inline ?? ""}`;
     const text = inline !== undefined && fits(line, depth + 1) ? [line] : broken(writer, branch.body, depth + 1);
     if (text[0] !== line) text[0] = `${branch.name.text} ${text[0]}`;
     return [...(placed.items[i]?.before ?? []), ...withBehind(text, placed.items[i])];
