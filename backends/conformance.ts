@@ -33,10 +33,12 @@ export interface ConformanceOptions {
   readonly refuses?: Readonly<Record<string, string>>;
   /** Factor on the bounds of whole nets (f16 storage); samples are never widened. Default 1. */
   readonly netFactor?: number;
+  /** Whether it emits JavaScript modules with `.weights` files, whose contract is tested too. Default true. */
+  readonly isModule?: boolean;
 }
 
 export function conformance(backend: Backend, options: ConformanceOptions = {}): void {
-  const { levels = [0, 2], required = false, only = () => true, refuses = {}, netFactor = 1 } = options;
+  const { levels = [0, 2], required = false, only = () => true, refuses = {}, netFactor = 1, isModule = true } = options;
   const problems = new Diagnostics();
   const parsed = parseBackendOptions(backend, options.options ?? {}, problems);
   if (parsed === undefined) throw new Error(problems.all.map((d) => d.title).join("; "));
@@ -112,6 +114,7 @@ export function conformance(backend: Backend, options: ConformanceOptions = {}):
       }
     });
 
+    if (!isModule) return;
     describe("module", () => {
       let unavailable: string | undefined;
       beforeAll(async () => {

@@ -9,7 +9,7 @@ export function nameFolded(graph: Graph): Graph {
   const taken = new Set(graph.weights.filter((w) => w.init.kind !== "derived").map((w) => w.path));
   const derived = new Set(graph.weights.filter((w) => w.init.kind === "derived").map((w) => w.value));
   if (derived.size === 0) return graph;
-  const used = new Set(graph.nodes.flatMap((n) => Object.values(n.weights)));
+  const used = new Set([...graph.nodes.flatMap((n) => [...Object.values(n.weights), ...n.inputs]), ...graph.outputs.map((o) => o.value)]);
   // a tensor that only the folding reads is not in the module: its name is free
   for (const w of graph.weights) if (!used.has(w.value)) taken.delete(w.path);
   const renamed = new Map<Value, Value>();
@@ -28,7 +28,7 @@ export function nameFolded(graph: Graph): Graph {
     return value === w.value ? w : { ...w, value, path: value.name };
   });
   const nodes = graph.nodes.map(
-    (n): Node => ({ ...n, weights: Object.fromEntries(Object.entries(n.weights).map(([k, v]) => [k, now(v)])) }),
+    (n): Node => ({ ...n, inputs: n.inputs.map(now), weights: Object.fromEntries(Object.entries(n.weights).map(([k, v]) => [k, now(v)])) }),
   );
-  return { ...graph, nodes, weights };
+  return { ...graph, nodes, weights, outputs: graph.outputs.map((o) => ({ ...o, value: now(o.value) })) };
 }
