@@ -78,3 +78,21 @@ export function panelPacking(w: Window, weight: Weight, bias: Weight | undefined
 export function channelPacking(weight: Weight, channels: number): PackedTensor {
   return { weight, key: "channels", elements: Math.ceil(channels / 8) * 8, fill: (from, into) => into.set(from) };
 }
+
+/** [channels / 4][bias, then taps][4] */
+export function depthwisePacking(w: Window, weight: Weight, bias: Weight | undefined): PackedTensor {
+  const taps = w.kernel[0] * w.kernel[1];
+  return {
+    weight,
+    key: `depthwise ${bias ? bias.value.id : ""}`,
+    elements: Math.ceil(w.out[0] / 4) * 4 * (1 + taps),
+    ...(bias ? { others: [bias] } : {}),
+    fill: (from, into, start) => {
+      for (let c = 0; c < w.out[0]; c++) {
+        const base = (c >> 2) * 4 * (1 + taps) + (c & 3);
+        if (start) into[base] = start[c] as number;
+        for (let t = 0; t < taps; t++) into[base + 4 * (1 + t)] = from[c * taps + t] as number;
+      }
+    },
+  };
+}
