@@ -264,7 +264,10 @@ function formatMerge(writer: Writer, merge: Merge, depth: number): string[] {
   const placed = placeComments(writer.comments, branchesRegion(merge), items);
   const head = `${merge.word}${formatArgs(merge.args)}`;
   if (merge.branches.length === 0 && placed.rest.length === 0) return [`${head} {}`];
-  const onOneLine = merge.branches.map(({ body }) => inlineBody(writer, body, 1));
+  const onOneLine = merge.branches.map(({ name, body }) => {
+    const inline = inlineBody(writer, body, 1);
+    return inline !== undefined && fits(`${name.text} ${inline}`, depth + 1) ? inline : undefined;
+  });
   // bodies on one line start in one column, so that branches read as a table
   const column = Math.max(0, ...merge.branches.map(({ name }, i) => (onOneLine[i] === undefined ? 0 : name.text.length)));
   const lines = merge.branches.flatMap((branch, i) => {

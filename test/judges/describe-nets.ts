@@ -1,5 +1,5 @@
 /** Whole nets as tests: each on a target against the f64 reference, within the limits that `sec verify` has. */
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { parseBackendOptions } from "../../backends/registry.ts";
@@ -32,8 +32,26 @@ function prepare(net: WholeNet): Prepared {
   return { request, reference: referenceOf(request) };
 }
 
-/** One test per net and target. The reference runs once per net. Each prints its worst relative error and its time. */
+/** Net, its input, then how long each target took to compile, load and run it; what failed or was skipped has no time. */
+function timeTable(rows: ReadonlyMap<string, readonly string[]>, targets: readonly string[]): string {
+  const lines = [["net", "input", ...targets], ...[...rows].map(([net, cells]) => [net, ...cells])];
+  const widths = (lines[0] as string[]).map((_, i) => Math.max(...lines.map((line) => (line[i] ?? "").length)));
+  return lines
+    .map((line) => widths.map((w, i) => (i < 2 ? (line[i] ?? "").padEnd(w) : (line[i] ?? "-").padStart(w))).join("  "))
+    .join("\n");
+}
+
+/** One test per net and target. The reference runs once per net. Each prints its worst relative error and its time; a table closes. */
 export function describeNets(nets: readonly WholeNet[], backends: readonly Backend[]): void {
+  const rows = new Map<string, string[]>();
+  afterAll(() => {
+    console.log(
+      timeTable(
+        rows,
+        backends.map((b) => b.name),
+      ),
+    );
+  });
   describe.each(nets.map((net) => [net.net, net] as const))("%s", (name, net) => {
     let prepared: Prepared | undefined;
     // the last target lets go of the weights: senet154's alone are half a gigabyte
@@ -56,6 +74,9 @@ export function describeNets(nets: readonly WholeNet[], backends: readonly Backe
         const shape = request.graph.inputs.map((v) => v.type.shape.join("×")).join(", ");
         const worst = Math.max(...verdict.outputs.map((o) => o.maxRel)).toExponential(1);
         console.log(`${name} ${shape} on ${backend.name} (${verdict.runtime}): ${worst} of the largest value, ${ms} ms`);
+        const cells = rows.get(name) ?? [shape];
+        cells[i + 1] = `${ms} ms`;
+        rows.set(name, cells);
         // with the layer where it goes wrong, when it does
         expect(verdict).toEqual({ ...verdict, verdict: "pass", outputs: verdict.outputs.map((o) => ({ ...o, verdict: "pass" })) });
         expect(verdict.firstDivergence).toBeUndefined();

@@ -133,3 +133,17 @@ test("every object of the published schema is closed", () => {
   walk(JSON.parse(jsonSchema()), "");
   expect(open).toEqual([]);
 });
+
+test.each(files.filter((file) => file.startsWith("specs/")))("%s is in canonical form", (file) => {
+  const text = readFileSync(file, "utf8");
+  expect(formatText(parsed(sourceFile(file, text)).tree)).toBe(text);
+});
+
+test("branches on lines of their own have their bodies in one column; one that takes several lines does not count", () => {
+  const open = "c1: conv(8, 3)  bn  relu  c2: conv(8, 3)  bn  relu  c3: conv(8, 3)  bn  relu  c4: conv(8, 3)  bn  relu";
+  const text = `se 1\nblock b { add { a { relu }  longest { ${open} }  main { sigmoid } } }\n`;
+  const lines = formatText(parsed(sourceFile("a.se", text)).tree).split("\n");
+  expect(lines).toContain("    a    { relu }");
+  expect(lines).toContain("    main { sigmoid }");
+  expect(lines).toContain("    longest {");
+});
