@@ -4,7 +4,7 @@
  */
 import type { Graph, Node, Value } from "../../compiler/ir/graph.ts";
 import { layout, prelude } from "../module/prelude.gen.ts";
-import { commentText, identifier, indent, propertyKey } from "../module/text.ts";
+import { commentText, identifier, indent, propertyKey, stringLiteral } from "../module/text.ts";
 import { type CellContext, cellOf } from "./cells.ts";
 import { layers, net as netText } from "./host.gen.ts";
 
@@ -110,6 +110,8 @@ export function forwardText(graph: Graph, training: boolean): ForwardText {
   const taken = new Set(["tf", "w", "net", "training", "inputs", ...[prelude, layout, layers, netText].flatMap(functionNames)]);
   const names = new Map<Value, string>();
   for (const v of graph.inputs) names.set(v, identifier(v.name, taken));
+  // imported and folded constants that a layer reads as if another layer had made them
+  for (const { value } of graph.weights) names.set(value, `w[${stringLiteral(value.name)}]`);
   const lastUse = new Map<Value, number>();
   steps.forEach((s, i) => {
     for (const v of s.node.inputs) lastUse.set(v, i);

@@ -3,13 +3,13 @@ import { z } from "zod";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted } from "../backend.ts";
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
+import { nameFolded } from "../module/folded-names.ts";
 import { layout, prelude } from "../module/prelude.gen.ts";
 import { commentText, stringLiteral } from "../module/text.ts";
 import { packWeights } from "../module/weights-file.ts";
 import { forwardText } from "./forward.ts";
 import { layers, net } from "./host.gen.ts";
 import { packTensors } from "./pack.ts";
-import { nameFolded } from "../module/folded-names.ts";
 
 const options = z.strictObject({
   train: z
@@ -101,7 +101,8 @@ export async function load(options) {
   const w = Object.fromEntries(
     TENSORS.map(([path, shape, offset, trainable]) => {
       const size = shape.reduce((a, b) => a * b, 1);
-      const values = new Float32Array(payload.slice(offset, offset + size * 4).buffer);
+      // a copy; the slice of a Node Buffer would be a view of the whole file
+      const values = new Float32Array(payload.buffer, payload.byteOffset + offset, size).slice();
       return [path, tf.tidy(() => tf.variable(tf.tensor(values, shape), trainable))];
     }),
   );

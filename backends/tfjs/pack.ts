@@ -78,6 +78,13 @@ function layoutOf(node: Node, name: string, shape: readonly number[], map: reado
   return { shape, write: (values, into) => into.set(values) };
 }
 
+/** A constant that a layer reads like a map, in the order of maps. */
+function constantLayout(shape: readonly number[]): Layout {
+  const [n = 0, c = 0, h = 0, w = 0] = shape;
+  if (shape.length !== 4) return { shape, write: (values, into) => into.set(values) };
+  return { shape: [n, h, w, c], write: (values, into) => permute(values, shape, [0, 2, 3, 1], into) };
+}
+
 /** Every tensor the module needs, in state-dict order. `flattenedFrom` gives [c, h, w] for linear layers behind a kept-order `flatten`. */
 export function packTensors(
   graph: Graph,
@@ -88,11 +95,12 @@ export function packTensors(
   for (const node of graph.nodes) {
     for (const [name, value] of Object.entries(node.weights)) if (!use.has(value)) use.set(value, { node, name });
   }
+  const read = new Set([...graph.nodes.flatMap((n) => n.inputs), ...graph.outputs.map((o) => o.value)]);
   return graph.weights.flatMap((weight) => {
     const found = use.get(weight.value);
-    if (!found || weight.value.type.dtype !== "f32") return [];
+    if ((!found && !read.has(weight.value)) || weight.value.type.dtype !== "f32") return [];
     const shape = weight.value.type.shape as readonly number[];
-    const layout = layoutOf(found.node, found.name, shape, flattenedFrom(found.node));
+    const layout = found ? layoutOf(found.node, found.name, shape, flattenedFrom(found.node)) : constantLayout(shape);
     return [{ weight, shape: layout.shape, section: f32Section(numel(shape), (into) => layout.write(borrowed(reader, weight), into)) }];
   });
 }
