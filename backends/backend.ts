@@ -73,6 +73,8 @@ export type Tensors = Readonly<Record<string, Float32Array>>;
 export interface Runner {
   /** "swiftshader (software adapter), register kernels", "@tensorflow/tfjs 4.22.0, cpu". */
   readonly runtime: string;
+  /** Maps or weights are stored in f16, so that no f32 bound can hold. */
+  readonly half?: boolean;
   run(inputs: Tensors): Promise<Tensors>;
   close(): Promise<void>;
 }

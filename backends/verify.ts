@@ -141,7 +141,9 @@ export async function verifyTarget(
   }
   const outputs = [...worst].map(([name, maxAbs]): OutputVerdict => {
     const { allowed, largest } = must(reference.bounds.get(name), `bound of ${name}`);
-    const bound = Math.min(allowed, (backend.wholeNetLimit ?? Number.POSITIVE_INFINITY) * largest);
+    const bound = runner.half
+      ? Math.min(HALF_LIMIT, request.tolerance ?? HALF_LIMIT) * largest
+      : Math.min(allowed, (backend.wholeNetLimit ?? Number.POSITIVE_INFINITY) * largest);
     return { name, maxAbs, maxRel: largest > 0 ? maxAbs / largest : maxAbs, bound, verdict: maxAbs <= bound ? "pass" : "fail" };
   });
   const failed = outputs.some((o) => o.verdict === "fail");
@@ -160,6 +162,9 @@ export async function verifyTarget(
   };
 }
 
+/** Largest allowed error of f16 storage, relative to the largest value: rounding to 11 bits after every layer of a deep net. */
+const HALF_LIMIT = 5e-3;
+
 const outputName = (i: number): string => `layer ${i}`;
 
 /** Every layer's value on the first sample, each against a bound derived for it: the first one over its bound is where the target goes wrong. */
@@ -177,9 +182,12 @@ export async function compareLayers(backend: Backend, options: unknown, request:
   if (typeof runner === "string") return undefined;
   try {
     const got = await runner.run(sample);
-    return nodes.map((n, i) =>
-      layerVerdict(n, must(expected[outputName(i)], n.path), must(got[outputName(i)], n.path), bounds.get(outputName(i)) ?? 0),
-    );
+    return nodes.map((n, i) => {
+      const value = must(expected[outputName(i)], n.path);
+      const derived = bounds.get(outputName(i)) ?? 0;
+      const bound = runner.half ? Math.max(derived, HALF_LIMIT * value.data.reduce((m, v) => Math.max(m, Math.abs(v)), 0)) : derived;
+      return layerVerdict(n, value, must(got[outputName(i)], n.path), bound);
+    });
   } finally {
     await runner.close();
   }

@@ -118,7 +118,8 @@ export const outputSchemas = {
         reason: z.string().optional(),
       }),
     ),
-    verdict: z.enum(["pass", "fail"]),
+    /** skipped: no target could run. */
+    verdict: z.enum(["pass", "fail", "skipped"]),
   }),
   run: z.strictObject({
     net: z.string(),

@@ -110,7 +110,8 @@ Exit codes: sec help exit-codes`;
 const EXIT_CODES = `Exit codes
     0  done; warnings allowed
     1  the spec, weights or imported file has errors, or --check found a difference
-    2  wrong usage: flag, command, target, config, missing or unreadable file, unwritable output
+    2  wrong usage: flag, command, target, config, missing or unreadable file, unwritable output;
+       verify: no target could run here
     3  verify: numbers differ
    70  a bug in sec
   130  interrupted

@@ -99,6 +99,7 @@ export async function webgpuRunner(files: readonly Artifact[], net: string): Pro
   const kind = adapter.isFallbackAdapter ? " (software adapter)" : "";
   return {
     runtime: `${adapter.architecture || adapter.vendor || "WebGPU"}${kind}, ${adapter.variant} kernels${adapter.f16 ? ", f16" : ""}`,
+    half: adapter.f16,
     run: (inputs) => loaded.run(inputs),
     close: async () => {
       loaded.dispose();

@@ -142,7 +142,7 @@ async function verifyNet(
       samples: samples.length,
       seed: options.seed,
       targets: verdicts,
-      verdict: good ? "pass" : "fail",
+      verdict: verdicts.every((v) => v.verdict === "skipped") ? "skipped" : good ? "pass" : "fail",
     });
   } else print(session, net, verdicts, samples.length);
   return { good, ran: verdicts.some((v) => v.verdict !== "skipped") };
@@ -182,7 +182,9 @@ export const verifyCommand: Register = (command, host) => {
         }
         const good = verdicts.every((v) => v.good);
         if (!session.failed && !session.options.json && verdicts.length > 0) session.out(verdictText(verdicts));
-        return good ? EXIT.ok : EXIT.differs;
+        if (!good) return EXIT.differs;
+        // a check that compared nothing must not look like one that passed
+        return verdicts.length > 0 && !verdicts.some((v) => v.ran) ? EXIT.usage : EXIT.ok;
       }),
     );
 };

@@ -75,6 +75,8 @@ describe("a target that cannot run here", () => {
     const p = project({ "tiny.se": TINY });
     installBackend(p, "absent", unavailable);
     const ran = await p.sec(["verify", "tiny.se", "-t", "absent"]);
+    expect(ran.code).toBe(2);
+    expect((await p.sec(["verify", "tiny.se", "-t", "absent", "--json"])).json()).toMatchObject([{ verdict: "skipped" }]);
     expect(ran.out).not.toContain("agree");
     expect(ran.out).toContain("no target could run here");
   });
@@ -87,6 +89,26 @@ describe("a target that cannot run here", () => {
     expect(ran.err).toContain("SE525");
     expect(ran.err).toContain("torch");
   });
+});
+
+test("a runner that stores in f16 is held to 5e-3 of the largest output", async () => {
+  const halved = (by: number): unknown => {
+    const runner = async (files: readonly Artifact[], net: string): Promise<unknown> => {
+      const inner = (await cpu.runner?.(files, net)) as Runner;
+      const run = async (inputs: Tensors): Promise<Tensors> =>
+        Object.fromEntries(Object.entries(await inner.run(inputs)).map(([k, v]) => [k, v.map((x) => x * (1 + by))]));
+      return { ...inner, half: true, run };
+    };
+    return { ...cpu, name: "half", runner };
+  };
+  for (const [by, code] of [
+    [4e-3, 0],
+    [8e-3, 3],
+  ] as const) {
+    const p = project({ "tiny.se": TINY });
+    installBackend(p, "half", halved(by));
+    expect((await p.sec(["verify", "tiny.se", "-t", "half"])).code).toBe(code);
+  }
 });
 
 test("--tolerance tightens and never loosens", async () => {
