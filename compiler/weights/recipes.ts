@@ -86,31 +86,47 @@ function matmul(sources: readonly Tensor[]): Float64Array {
   const inner = a.length / rows;
   const columns = b.length / inner;
   const out = new Float64Array(rows * columns);
-  // eight rows of b at a time: a running sum is loaded and stored once for eight products; the order of the sums stays that of j
-  const whole = inner - (inner % 8);
-  for (let i = 0; i < rows; i++) {
-    const row = out.subarray(i * columns, (i + 1) * columns);
-    for (let j = 0; j < whole; j += 8) {
-      const at = i * inner + j;
-      const [f0, f1, f2, f3] = [a[at]!, a[at + 1]!, a[at + 2]!, a[at + 3]!];
-      const [f4, f5, f6, f7] = [a[at + 4]!, a[at + 5]!, a[at + 6]!, a[at + 7]!];
-      const b0 = j * columns;
-      const b4 = b0 + 4 * columns;
-      for (let c = 0; c < columns; c++) {
-        let sum = row[c]!;
-        sum += f0 * b[b0 + c]!;
-        sum += f1 * b[b0 + columns + c]!;
-        sum += f2 * b[b0 + 2 * columns + c]!;
-        sum += f3 * b[b0 + 3 * columns + c]!;
-        sum += f4 * b[b4 + c]!;
-        sum += f5 * b[b4 + columns + c]!;
-        sum += f6 * b[b4 + 2 * columns + c]!;
-        row[c] = sum + f7 * b[b4 + 3 * columns + c]!;
-      }
+  // two columns of b at a time, moved together once; four rows of a share what is loaded of them, and eight sums stay in registers.
+  // Every sum runs over k in order from 0: the plain triple loop gives the same bits.
+  const panel = new Float64Array(inner * 2);
+  for (let c = 0; c < columns; c += 2) {
+    const pair = c + 1 < columns;
+    for (let k = 0, at = c; k < inner; k++, at += columns) {
+      panel[2 * k] = b[at]!;
+      panel[2 * k + 1] = pair ? b[at + 1]! : 0;
     }
-    for (let j = whole; j < inner; j++) {
-      const f = a[i * inner + j]!;
-      for (let c = 0, at = j * columns; c < columns; c++, at++) row[c]! += f * b[at]!;
+    for (let i = 0; i < rows; i += 4) {
+      // past the last row the last one is computed again
+      const row1 = Math.min(i + 1, rows - 1);
+      const row2 = Math.min(i + 2, rows - 1);
+      const row3 = Math.min(i + 3, rows - 1);
+      const [a0, a1, a2, a3] = [i * inner, row1 * inner, row2 * inner, row3 * inner];
+      let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0];
+      for (let k = 0; k < inner; k++) {
+        const p = panel[2 * k]!;
+        const q = panel[2 * k + 1]!;
+        const f0 = a[a0 + k]!;
+        s00 += f0 * p;
+        s01 += f0 * q;
+        const f1 = a[a1 + k]!;
+        s10 += f1 * p;
+        s11 += f1 * q;
+        const f2 = a[a2 + k]!;
+        s20 += f2 * p;
+        s21 += f2 * q;
+        const f3 = a[a3 + k]!;
+        s30 += f3 * p;
+        s31 += f3 * q;
+      }
+      out[i * columns + c] = s00;
+      out[row1 * columns + c] = s10;
+      out[row2 * columns + c] = s20;
+      out[row3 * columns + c] = s30;
+      if (!pair) continue;
+      out[i * columns + c + 1] = s01;
+      out[row1 * columns + c + 1] = s11;
+      out[row2 * columns + c + 1] = s21;
+      out[row3 * columns + c + 1] = s31;
     }
   }
   return out;
