@@ -22,6 +22,7 @@ const outputs: Record<string, () => string> = {
       train: "backends/pytorch/python/train.py",
       weights: "backends/pytorch/python/weights.py",
     }),
+  "backends/wasm/host.gen.ts": () => embedTexts({ host: "backends/wasm/host.js", worker: "backends/wasm/worker.js" }),
   "backends/webgpu/host.gen.ts": () => embedTexts({ host: "backends/webgpu/host.js" }),
   ...Object.fromEntries(Object.entries(schemaFiles()).map(([path, text]) => [path, () => text])),
 };

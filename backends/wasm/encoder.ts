@@ -21,6 +21,8 @@ export interface ImportedFunction extends FunctionType {
 /** Pages of 64 KiB. A shared memory is imported by every thread; it never grows, so its maximum is its size. */
 export interface MemoryType {
   readonly pages: number;
+  /** Most pages of an imported memory: threads bring scratch memory of their own. Default: `pages`. */
+  readonly most?: number;
   readonly shared: boolean;
   /** Absent: the module's own. */
   readonly from?: { readonly module: string; readonly name: string };
@@ -262,10 +264,10 @@ function latin(bytes: Uint8Array): string {
   return text;
 }
 
-function memoryLimits(into: Bytes, { pages, shared }: MemoryType): void {
+function memoryLimits(into: Bytes, { pages, most = pages, shared }: MemoryType): void {
   into.byte(shared ? 0x03 : 0x01);
   into.unsigned(pages);
-  into.unsigned(pages);
+  into.unsigned(most);
 }
 
 export function encodeModule(parts: ModuleParts, linker = new Linker(parts.imports.length)): Uint8Array<ArrayBuffer> {

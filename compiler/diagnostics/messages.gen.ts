@@ -337,6 +337,7 @@ export const messages = {
   },
   SE503: {
     buffer: (p: { target: P; path: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.path} needs a buffer of ${p.need}, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu has no such limit)" }),
+    memory: (p: { target: P; net: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.net} needs ${p.need} of memory for weights and activations, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu has no such limit)" }),
   },
   SE511: {
     unknown: (p: { name: P; builtIn: P; package: P }): Message => ({ code: "SE511", severity: "error", title: `there is no target called \`${p.name}\``, notes: [`built in are ${p.builtIn}; the package ${p.package} is not installed here`], help: "`sec targets` lists all" }),
@@ -383,7 +384,49 @@ export const messages = {
     refused: (p: { target: P; problem: P }): Message => ({ code: "SE526", severity: "error", title: `the compiler of target ${p.target} refuses ${p.problem}`, notes: [], help: "this is a bug: please report it with the spec" }),
   },
   SE601: {
-    unread: (p: { file: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\`: nets from ONNX models are not supported yet`, notes: [], help: "write the net as a spec, or derive from one of the nets that ship with `sec`" }),
+    unread: (p: { file: P; reason: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\` cannot be read as an ONNX model: ${p.reason}`, notes: [], help: "export the model again with opset 17, for inference, and check it with ONNX Runtime" }),
+  },
+  SE602: {
+    nodes: (p: { count: P; file: P; nodes: P }): Message => ({ code: "SE602", severity: "error", title: `${p.count} of the nodes of \`${p.file}\` cannot be imported: ${p.nodes}`, notes: [], help: "export the model without them, or cut it before the first of them" }),
+  },
+  SE603: {
+    open: (p: { input: P; file: P; shape: P; example: P }): Message => ({ code: "SE603", severity: "error", title: `the input \`${p.input}\` of \`${p.file}\` has the shape ${p.shape}`, notes: [], help: `give its sizes: --shape ${p.example}` }),
+  },
+  SE610: {
+    expected: (p: { expected: P; found: P }): Message => ({ code: "SE610", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),
+    unclosed: (p: { bracket: P; closing: P }): Message => ({ code: "SE610", severity: "error", title: `this \`${p.bracket}\` is never closed`, notes: [], help: `add \`${p.closing}\`` }),
+    text: (p: { quote: P }): Message => ({ code: "SE610", severity: "error", title: "the text is not closed", notes: [], help: `put a \`${p.quote}\` at its end, on the same line` }),
+    character: (p: { character: P }): Message => ({ code: "SE610", severity: "error", title: `unexpected character \`${p.character}\``, notes: [], help: "remove it" }),
+    nesting: (p: { limit: P }): Message => ({ code: "SE610", severity: "error", title: `messages are nested more than ${p.limit} deep`, notes: [], help: "this is no file that Caffe writes" }),
+    fields: (p: { limit: P }): Message => ({ code: "SE610", severity: "error", title: `more than ${p.limit} fields`, notes: [], help: "this is no network that can be read; a ResNet-152 has about 10,000" }),
+    size: (p: { bytes: P; limit: P }): Message => ({ code: "SE610", severity: "error", title: `the file has ${p.bytes} bytes; the limit is ${p.limit}`, notes: [], help: "weights belong into the `.caffemodel`, not into the prototxt" }),
+  },
+  SE611: {
+    type: (p: { field: P; wanted: P; found: P }): Message => ({ code: "SE611", severity: "error", title: `\`${p.field}\` wants ${p.wanted}, found ${p.found}`, notes: [] }),
+    unknown: (p: { message: P; field: P; near: P }): Message => ({ code: "SE611", severity: "error", title: `\`${p.message}\` has no field \`${p.field}\`${p.near}`, notes: [], help: "remove it, or correct its name; fields that are not known are never passed over, since they could change what the net computes" }),
+    missing: (p: { what: P; field: P }): Message => ({ code: "SE611", severity: "error", title: `${p.what} needs the field \`${p.field}\``, notes: [] }),
+    twice: (p: { field: P; count: P }): Message => ({ code: "SE611", severity: "error", title: `\`${p.field}\` is given ${p.count} times`, notes: [], help: "keep one" }),
+    bottom: (p: { name: P; near: P }): Message => ({ code: "SE611", severity: "error", title: `\`${p.name}\` is no top of an earlier layer`, notes: [], help: `name an input or a layer's top; the nearest is \`${p.near}\`` }),
+    bottoms: (p: { type: P; wanted: P; found: P }): Message => ({ code: "SE611", severity: "error", title: `${p.type} reads ${p.wanted}, found ${p.found}`, notes: [] }),
+    tops: (p: { type: P; wanted: P; found: P }): Message => ({ code: "SE611", severity: "error", title: `${p.type} makes ${p.wanted}, found ${p.found}`, notes: [] }),
+    rules: (): Message => ({ code: "SE611", severity: "error", title: "a layer has both `include` and `exclude`", notes: [], help: "keep one" }),
+    inputs: (): Message => ({ code: "SE611", severity: "error", title: "the network says no input and its size", notes: [], help: "use the deploy form of the file, or give `--shape NAME=1x3x224x224` for its data layer" }),
+    shape: (p: { name: P; shape: P; limit: P }): Message => ({ code: "SE611", severity: "error", title: `the input \`${p.name}\` has the size [${p.shape}]; sizes are [N, C, H, W] or [N, F], from 1 to ${p.limit}`, notes: [] }),
+    pad: (p: { kernel: P; stride: P; size: P }): Message => ({ code: "SE611", severity: "error", title: `a window of ${p.kernel} at stride ${p.stride} starts outside of a map of ${p.size}`, notes: [], help: "give the pool padding, or a kernel as large as its stride" }),
+    empty: (): Message => ({ code: "SE611", severity: "error", title: "no layer is left for the test phase", notes: [] }),
+    version: (): Message => ({ code: "SE611", severity: "error", title: "the layers are in the form that Caffe had before 2014", notes: [], help: "run Caffe's `upgrade_net_proto_text` on the file" }),
+  },
+  SE612: {
+    layers: (p: { count: P; total: P; list: P }): Message => ({ code: "SE612", severity: "error", title: `${p.count} of ${p.total} layers have no counterpart: ${p.list}`, notes: [], help: "remove them from the file, or replace them by layers that `docs/import.md` lists" }),
+    argument: (p: { op: P; argument: P; given: P }): Message => ({ code: "SE612", severity: "error", title: `\`${p.op}\` cannot have \`${p.argument}\` = ${p.given}`, notes: [] }),
+    size: (p: { shape: P }): Message => ({ code: "SE612", severity: "error", title: `a value of ${p.shape} is too large`, notes: [], help: "one image may have 2^31 elements in one value" }),
+    number: (p: { op: P; given: P }): Message => ({ code: "SE612", severity: "error", title: `\`${p.op}\` cannot have the number ${p.given}`, notes: [] }),
+  },
+  SE613: {
+    malformed: (p: { file: P; reason: P }): Message => ({ code: "SE613", severity: "error", title: `${p.file} is not a whole Caffe model: ${p.reason}`, notes: [], help: "download it again, or check that it is the `.caffemodel` and not a solver state" }),
+    missing: (p: { count: P; file: P; list: P }): Message => ({ code: "SE613", severity: "error", title: `${p.count} layers have no blobs in ${p.file}: ${p.list}`, notes: [], help: "use the weights that belong to this prototxt" }),
+    count: (p: { layer: P; file: P; found: P; wanted: P }): Message => ({ code: "SE613", severity: "error", title: `the layer \`${p.layer}\` of ${p.file} has ${p.found} blobs; here it takes ${p.wanted}`, notes: [] }),
+    blob: (p: { index: P; layer: P; file: P; found: P; wanted: P }): Message => ({ code: "SE613", severity: "error", title: `blob ${p.index} of the layer \`${p.layer}\` of ${p.file} has the sizes [${p.found}]; here it takes [${p.wanted}]`, notes: [] }),
   },
 } as const;
 
@@ -462,5 +505,11 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE524: { summary: "an input that does not fit the net", text: "`--input NAME=FILE` takes .npy, .npz, .json, .png, .jpg or the word `random`." },
   SE525: { summary: "a target that this machine cannot run", text: "`sec run` and `sec verify` run emitted code here, and some targets need a package or a device for that. `sec compile` needs neither." },
   SE526: { summary: "a target's own compiler refuses what was emitted", text: "`--validate` shows the emitted files to the target's own compiler: Tint for WebGPU, the JavaScript engine for cpu and tfjs. Emitted code\nthat it refuses is a bug in `sec` or in the package that brought the target; nothing is written." },
-  SE601: { summary: "an ONNX model that cannot be read here", text: "`net A from onnx \"file.onnx\"` takes its layers from a model file." },
+  SE601: { summary: "an ONNX model that cannot be read here", text: "`sec import model.onnx`, or `net A from onnx \"model.onnx\"`, takes its layers from a model file." },
+  SE602: { summary: "nodes of a model that have no equivalent", text: "Every node of a model must become a layer of the language. All that cannot are listed at once." },
+  SE603: { summary: "a model with open sizes", text: "Only the batch may be open in a net; height and width must be known when a model is imported." },
+  SE610: { summary: "a prototxt file that is not well formed", text: "`sec import net.prototxt` reads protobuf's text form: `name: value`, `name { ... }`, comments from `#` to the end of the line.\n\nWrong:\n```\nlayer { name: \"conv1\" type: \"Convolution\"\n```\nRight:\n```\nlayer { name: \"conv1\" type: \"Convolution\" }\n```" },
+  SE611: { summary: "a Caffe network that does not fit together", text: "The file is well formed, but a field has a wrong value, or layers do not fit to one another. Use the deploy form of the network, the one\nwith an `Input` layer (or `input:` and `input_dim:`), as Caffe's own tools do for inference.\n\nWrong:\n```\nlayer { name: \"relu1\" type: \"ReLU\" bottom: \"con1\" top: \"con1\" }\n```\nRight:\n```\nlayer { name: \"relu1\" type: \"ReLU\" bottom: \"conv1\" top: \"conv1\" }\n```" },
+  SE612: { summary: "layers of a foreign network that have no counterpart here", text: "`sec import` takes what can be said exactly in layers of the language (`sec ops` lists them). All layers that cannot are listed at once;\nnothing is written. `docs/import.md` has the tables of what is read.\n\nWrong:\n```sh\nsec import detector.prototxt   # with a layer of type \"DetectionOutput\"\n```\nRight:\n```sh\nsec import backbone.prototxt   # without the layers after the last feature map\n```" },
+  SE613: { summary: "Caffe weights that cannot be used", text: "`sec import net.prototxt --weights net.caffemodel` takes each layer's blobs by the layer's name. Number and sizes of the blobs must be\nwhat the prototxt says.\n\nWrong:\n```sh\nsec import SE-ResNet-50.prototxt --weights SE-ResNet-101.caffemodel\n```\nRight:\n```sh\nsec import SE-ResNet-50.prototxt --weights SE-ResNet-50.caffemodel\n```" },
 };

@@ -1,0 +1,186 @@
+/** The wasm target: WebAssembly for the net's exact shapes, once for relaxed SIMD and once without, and the module that runs it. */
+import { z } from "zod";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { must } from "../../compiler/invariant.ts";
+import type { Program } from "../../compiler/ir/kernel.ts";
+import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted, WRITTEN_BY } from "../backend.ts";
+import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
+import { prelude } from "../module/prelude.gen.ts";
+import { commentText, fileName, stringLiteral } from "../module/text.ts";
+import { f32Section, packWeights } from "../module/weights-file.ts";
+import { type Assembled, assemble } from "./assemble.ts";
+import { host, worker } from "./host.gen.ts";
+import type { PackedTensor } from "./kernel-code.ts";
+import { kernelFiles } from "./kernel-files.ts";
+import { addressOf, MOST_BYTES, memoryPlan, PAGE, packingKey } from "./memory.ts";
+import { type Port, type StepList, stepsOf } from "./steps.ts";
+
+const options = z.strictObject({
+  inline: z.boolean().default(false).meta({ description: "put the WebAssembly into the .js file, as base64" }),
+  threads: z
+    .boolean()
+    .default(true)
+    .meta({ description: "write <net>.worker.js, so that `load({ threads: n })` can use a pool of workers" }),
+});
+type Options = z.output<typeof options>;
+
+function dts(signature: Signature, threads: boolean): string {
+  const place = "ArrayBuffer | Uint8Array | URL | string";
+  return declarations(signature, {
+    options: [
+      {
+        text: `wasm?: { plain?: ${place}; relaxed?: ${place} }`,
+        doc: "The WebAssembly, when it is not beside this module; `relaxed` is taken where relaxed SIMD pays.",
+      },
+      ...(threads
+        ? [
+            { text: "threads?: number", doc: "Default 1. More need shared memory: in a page, cross-origin isolation." },
+            { text: "worker?: URL | string", doc: "The worker file, when it is not beside this module." },
+          ]
+        : []),
+      { text: "onProgress?: (done: number, total: number) => void", doc: "Files read, then ready." },
+    ],
+    net: [
+      {
+        text: `profile(inputs: Parameters<Net["run"]>[0]): Promise<{ readonly layer: string; readonly ms: number }[]>`,
+        doc: "Runs once and measures every layer.",
+      },
+      { text: "readonly relaxed: boolean", doc: "Whether it runs the binary for relaxed SIMD." },
+      { text: "readonly threads: number", doc: "Threads that share each layer." },
+    ],
+  });
+}
+
+/** Distinct packings of both binaries, in order of first use. */
+function packingsOf(lists: readonly StepList[]): PackedTensor[] {
+  const found = new Map<string, PackedTensor>();
+  for (const { steps } of lists)
+    for (const { addresses } of steps)
+      for (const place of addresses)
+        if (place.region === "packed" && !found.has(packingKey(place.packing))) found.set(packingKey(place.packing), place.packing);
+  return [...found.values()];
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 4095) text += btoa(String.fromCharCode(...bytes.subarray(i, i + 4095)));
+  return text;
+}
+
+function emit(program: Program, context: EmitContext<Options>): Emitted {
+  const lists = [stepsOf(program, { relaxed: false }), stepsOf(program, { relaxed: true })] as const;
+  const packings = packingsOf(lists);
+  const payload = packings.reduce((sum, p) => sum + Math.ceil((p.elements * 4) / 256) * 256, 0);
+  const plan = memoryPlan(program, payload, lists);
+  if (plan.bytes > MOST_BYTES) {
+    const need = `${(plan.bytes / 2 ** 30).toFixed(1)} GiB`;
+    context.diagnostics.report(messages.SE503.memory({ target: "wasm", net: program.name, need, limit: "4 GiB" }));
+    return { artifacts: [], metrics: {} };
+  }
+  const packed = packWeights(
+    packings.map((p) =>
+      f32Section(p.elements, (into) => {
+        p.fill(context.weights.read(p.weight), into, ...(p.others ?? []).map((w) => context.weights.read(w)));
+      }),
+    ),
+    context.store,
+  );
+  const offsets = new Map(packings.map((p, i) => [packingKey(p), must(packed.offsets[i], "offset")]));
+  const [plain, relaxed] = lists.map((list) => assemble(list, plan, program, offsets)) as [Assembled, Assembled];
+  const signature = signatureOf(program.name, program.inputs, program.outputs);
+  const file = fileName(program.name);
+  const { inline, threads } = context.options;
+
+  const layers = [...new Set(lists.flatMap((l) => l.steps.map((s) => s.layer)))];
+  const at = new Map(layers.map((layer, i) => [layer, i]));
+  const layerOf = (list: StepList): string => list.steps.map((s) => at.get(s.layer)).join(", ");
+  const range = (p: Port): string => `[${addressOf(p.place, plan, program, offsets)}, ${p.elements}]`;
+  const url = (name: string): string => `new URL(${stringLiteral(`./${name}`)}, import.meta.url)`;
+  const binary = (assembled: Assembled, name: string): string =>
+    inline ? `() => "base64,${base64(assembled.bytes)}"` : `() => ${url(name)}`;
+  const first = lists[0];
+  const text = `// ${WRITTEN_BY} from ${commentText(context.source.split("/").at(-1) ?? "")}: ${commentText(program.name)} for WebAssembly. Do not edit.
+// Tables of this net come first; what follows them is the same for all nets. The kernels are in the .wasm files; kernels/*.wat is their text.
+
+${signatureText(signature)}
+
+const TABLES = {
+  net: ${stringLiteral(program.name)},
+  /** Of 64 KiB each, with the scratch memory of one thread. */
+  pages: ${plan.bytes / PAGE},
+  scratch: ${plan.scratch},
+  scratchPages: ${plan.scratchBytes / PAGE},
+  weights: ${plan.weights},
+  /** Where the caller's numbers go: byte offset, f32 elements. */
+  inputs: [${first.inputs.map(range).join(", ")}],
+  outputs: [${first.outputs.map(range).join(", ")}],
+  layers: [
+${layers.map((layer) => `    ${stringLiteral(layer)},`).join("\n")}
+  ],
+  /** The layer of every step. */
+  steps: {
+    plain: [${layerOf(lists[0])}],
+    relaxed: [${layerOf(lists[1])}],
+  },
+  flags: { plain: ${plain.sharedFlag}, relaxed: ${relaxed.sharedFlag} },
+  binaries: {
+    plain: ${binary(plain, `${file}.wasm`)},
+    relaxed: ${binary(relaxed, `${file}.relaxed.wasm`)},
+  },
+};
+
+const WEIGHTS = { file: ${stringLiteral(`${file}.weights`)}, module: import.meta.url, bytes: ${packed.payloadBytes}, hash: "${packed.hash}" };
+${
+  threads
+    ? `
+const WORKER = {
+  url: () => ${url(`${file}.worker.js`)},
+  start: () => new Worker(${url(`${file}.worker.js`)}, { type: "module" }),
+};
+`
+    : "\nconst WORKER = undefined;\n"
+}
+/**
+ * @param {{ weights?: ArrayBuffer | Uint8Array | URL | string, wasm?: any, threads?: number, worker?: URL | string, onProgress?: (done: number, total: number) => void }} [options]
+ */
+export function load(options = {}) {
+  return makeWasmNet(TABLES, signature, import.meta.url, options, () => loadWeights(signature.name, options.weights, WEIGHTS), WORKER);
+}
+
+${prelude}
+${host}`;
+  const artifact = (path: string, contents: string | Uint8Array, mediaType: string): Artifact => ({ path, contents, mediaType });
+  return {
+    artifacts: [
+      artifact(`${file}.js`, text, "text/javascript"),
+      artifact(`${file}.d.ts`, dts(signature, threads), "text/typescript"),
+      artifact(`${file}.weights`, packed.file, "application/octet-stream"),
+      artifact(`${file}.wasm`, plain.bytes, "application/wasm"),
+      artifact(`${file}.relaxed.wasm`, relaxed.bytes, "application/wasm"),
+      ...(threads ? [artifact(`${file}.worker.js`, `// ${WRITTEN_BY}. Do not edit.\n${worker}`, "text/javascript")] : []),
+      ...kernelFiles(plain.functions, relaxed.functions).map((k) => artifact(`kernels/${k.name}.wat`, k.text, "text/plain")),
+    ],
+    metrics: { dispatches: program.kernels.length, arenaBytes: program.memory.arenas.reduce((a, b) => a + b, 0) },
+  };
+}
+
+export const wasm = defineBackend({
+  name: "wasm",
+  apiVersion: API_VERSION,
+  level: "kernel",
+  summary: "WebAssembly SIMD for the net's exact shapes, one thread or several, no dependencies",
+  options,
+  wholeNetLimit: 1e-5,
+  capabilities: {
+    order: "nhwc",
+    channelMultiple: 4,
+    halo: true,
+    kinds: ["contract", "depthwise", "excite"],
+    arenas: "single",
+    alignment: 256,
+    maxBuffers: Number.MAX_SAFE_INTEGER,
+  },
+  emit,
+  runner: async (files, net) => (await import("./run.ts")).runModule(files, net),
+  judge: async (files) => (await import("./run.ts")).judgeBinaries(files),
+});

@@ -1,0 +1,36 @@
+// One thread of a net: the first message brings the module and the memory, every further one is the order to run.
+
+const node =
+  typeof (/** @type {any} */ (globalThis).process?.getBuiltinModule) === "function" &&
+  !(/** @type {any} */ (globalThis).Deno) &&
+  !(/** @type {any} */ (globalThis).Bun);
+const port = node ? /** @type {any} */ (globalThis).process.getBuiltinModule("node:worker_threads").parentPort : globalThis;
+
+/** @type {any} */
+let run;
+/** @type {any} */
+let setup;
+
+/** @param {any} data */
+async function receive(data) {
+  if (!run) {
+    setup = data;
+    run = (await WebAssembly.instantiate(data.compiled, { env: { memory: data.memory } })).exports.run;
+    port.postMessage("ready");
+    return;
+  }
+  const { thread, threads, steps } = setup;
+  const scratch = setup.scratch + thread * setup.scratchBytes;
+  const times = [];
+  if (data.timed) {
+    for (let i = 0; i < steps; i++) {
+      const start = performance.now();
+      run(i, i + 1, thread, threads, scratch);
+      times.push(performance.now() - start);
+    }
+  } else run(0, steps, thread, threads, scratch);
+  if (thread === 0) port.postMessage({ times });
+}
+
+if (node) port.on("message", receive);
+else port.onmessage = (/** @type {any} */ event) => receive(event.data);
