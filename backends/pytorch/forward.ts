@@ -3,7 +3,7 @@ import { invariant, must } from "../../compiler/invariant.ts";
 import type { Value } from "../../compiler/ir/graph.ts";
 import { call, type Expr, print, raw, shapeOf } from "./expr.ts";
 import { functionOf } from "./functions.ts";
-import { isPlainAttribute, literal, pythonName } from "./python-text.ts";
+import { isFreeName, isPlainAttribute, literal, pythonName } from "./python-text.ts";
 import type { Holder, LayerStep, Level, Step } from "./structure.ts";
 
 export interface Statement {
@@ -27,7 +27,7 @@ export function access(from: Level, to: Holder): string {
     (object, part) =>
       isPlainAttribute(part)
         ? `${object}.${part}`
-        : /^\d+$/.test(part)
+        : isFreeName(part)
           ? `getattr(${object}, ${literal(part)})`
           : `${object}._modules[${literal(part)}]`,
     "self",
@@ -38,7 +38,7 @@ const inputsOf = (step: Step): readonly Value[] => (step.kind === "layer" ? step
 const outputsOf = (step: Step): readonly (Value | undefined)[] => (step.kind === "layer" ? [step.node.output] : step.outputs);
 
 /** What leads to something: its result stands in the line of the layer that follows. */
-const CARRIED = new Set("conv deconv linear chanconv bn ln gn instnorm affine gap gmp flatten chanmean chanmax pad".split(" "));
+const CARRIED = new Set("add conv deconv linear chanconv bn ln gn instnorm affine gap gmp flatten chanmean chanmax pad".split(" "));
 const MAX_CHAIN = 84;
 const MAX_DEPTH = 4;
 const depth = (e: Expr): number => (e.kind === "call" ? 1 + Math.max(0, ...e.args.map((a) => depth(a.value))) : e.kind === "text" ? 1 : 0);

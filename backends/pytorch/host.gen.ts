@@ -29,7 +29,13 @@ class ChannelConv(nn.Conv1d):
         super().__init__(1, 1, kernel, padding=kernel // 2, padding_mode=padding_mode, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(1).unsqueeze(1)).reshape(x.shape)
+        row = x.flatten(1).unsqueeze(1)
+        if self.padding_mode != "circular":
+            return super().forward(row).reshape(x.shape)
+        # PyTorch's own wraps around once at most; a kernel may be wider than all channels
+        side, count = self.kernel_size[0] // 2, row.shape[2]
+        wrapped = row[..., torch.arange(-side, count + side, device=x.device) % count]
+        return F.conv1d(wrapped, self.weight, self.bias).reshape(x.shape)
 
 
 class LayerNorm2d(nn.LayerNorm):

@@ -5,7 +5,8 @@ const KEYWORDS = new Set(
   (
     "False None True and as assert async await break case class continue def del elif else except finally for from global if import in is " +
     "lambda match nonlocal not or pass raise return try type while with yield _ self super print list tuple dict range len str int float bool " +
-    "torch nn F Tensor OrderedDict math json struct os sys"
+    "torch nn F Tensor OrderedDict math json os sys abs all any bool bytes complex dir filter hash id input iter map max min next object open pow " +
+    "range round set slice sorted sum type vars zip"
   ).split(" "),
 );
 

@@ -1,6 +1,6 @@
 """Does SE help? Trains digits_resnet20 and digits_se_resnet20 with the train.py that `sec compile` writes, equal budgets, several seeds.
 
-    sec compile bench/se-helps/digits.se -t pytorch --set pytorch.train=true -o OUT
+    sec compile examples/digits/digits.se -t pytorch --set pytorch.train=true -o OUT
     python3 bench/se-helps/run.py OUT DIGITS.csv.gz
 
 DIGITS.csv.gz is scikit-learn's (Debian: python3-sklearn, sklearn/datasets/data/digits.csv.gz): 1797 rows of 64 pixels of 0 to 16 and a label.
@@ -20,8 +20,8 @@ import numpy as np
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("compiled")
 p.add_argument("digits")
-p.add_argument("--seeds", type=int, default=3)
-p.add_argument("--epochs", type=int, default=30)
+p.add_argument("--seeds", type=int, default=5)
+p.add_argument("--epochs", type=int, default=40)
 p.add_argument("--train", type=int, default=898, help="rows to train on, the first ones; the others are held out")
 a = p.parse_args()
 
