@@ -46,7 +46,7 @@ export const pytorch = defineBackend({
   name: "pytorch",
   apiVersion: API_VERSION,
   level: "graph",
-  summary: "PyTorch 1.13 and later: readable, trainable model.py, weights as safetensors; train=true adds a training script",
+  summary: "readable, trainable model.py for PyTorch 1.13 and later; with train=true a training script too",
   options,
   asWritten: true,
   training: () => true,
