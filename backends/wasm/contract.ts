@@ -80,7 +80,10 @@ function step(
   const gateParam = gating === "panel" ? parameter({ kind: "value", buffer: must(kernel.gate, "gate") }) : undefined;
   const scratchParam = gating === "panel" ? parameter({ kind: "scratch" }) : undefined;
 
-  const f = new FunctionWriter(Array.from({ length: 2 + addresses.length }, () => "i32" as const));
+  const f = new FunctionWriter(
+    Array.from({ length: 2 + addresses.length }, () => "i32" as const),
+    binary.relaxed,
+  );
   const [u, end] = [f.param(0), f.param(1)];
   const perGroup = panels.wide + (panels.narrow ? 1 : 0);
   const panelCount = perGroup * groups.count;

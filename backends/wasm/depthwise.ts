@@ -59,7 +59,10 @@ export function depthwiseSteps(program: Program, kernel: DepthwiseKernel, binary
   const direct = height === 1;
   const sumsParam = kernel.squeeze && parameter(direct ? { kind: "value", buffer: kernel.squeeze.buffer } : { kind: "shared" });
 
-  const f = new FunctionWriter(Array.from({ length: 2 + addresses.length }, () => "i32" as const));
+  const f = new FunctionWriter(
+    Array.from({ length: 2 + addresses.length }, () => "i32" as const),
+    binary.relaxed,
+  );
   const [u, end] = [f.param(0), f.param(1)];
   const line = height > 1 ? f.local("i32") : undefined;
   const image = w.batch > 1 ? f.local("i32") : undefined;

@@ -53,10 +53,14 @@ export class FunctionWriter {
   readonly #locals: ValueType[] = [];
   readonly #code: Instruction[] = [];
   readonly #free: Local[] = [];
+  readonly #pool = new Map<string, { readonly local: Local; readonly type: "f32" | "i32"; readonly value: number }>();
   #level = 0;
+  /** Whether relaxed SIMD may be used. */
+  readonly relaxed: boolean;
 
-  constructor(params: readonly ValueType[]) {
+  constructor(params: readonly ValueType[], relaxed = false) {
     this.#params = params;
+    this.relaxed = relaxed;
   }
 
   param(index: number): Local {
@@ -115,6 +119,23 @@ export class FunctionWriter {
     return this.push({ kind: "v128", type: "f32", lanes: [v, v, v, v] });
   }
 
+  /**
+   * Four equal numbers that are put into a local at the function's start: V8 builds a vector constant from three instructions wherever it
+   * stands, a loop included. Zeros cost nothing.
+   */
+  pooled(value: number, type: "f32" | "i32" = "f32"): this {
+    const v = type === "f32" ? Math.fround(value) : value | 0;
+    if (v === 0) return type === "f32" ? this.f32x4(v) : this.i32x4(v);
+    const key = `${type} ${v}`;
+    let known = this.#pool.get(key);
+    if (!known) {
+      this.#locals.push("v128");
+      known = { local: { index: this.#params.length + this.#locals.length - 1, type: "v128" }, type, value: v };
+      this.#pool.set(key, known);
+    }
+    return this.get(known.local);
+  }
+
   i32x4(value: number): this {
     const v = value | 0;
     return this.push({ kind: "v128", type: "i32", lanes: [v, v, v, v] });
@@ -140,6 +161,13 @@ export class FunctionWriter {
 
   call(callee: Callee): this {
     return this.push({ kind: "call", callee });
+  }
+
+  /** The product of the two vectors on the stack plus what `addend` puts there. */
+  timesPlus(addend: () => void): this {
+    if (!this.relaxed) this.op("f32x4.mul");
+    addend();
+    return this.op(this.relaxed ? "f32x4.relaxed_madd" : "f32x4.add");
   }
 
   /** local = local + value */
@@ -216,6 +244,10 @@ export class FunctionWriter {
 
   finish(name: string, results: readonly ValueType[] = []): FunctionBody {
     invariant(this.#level === 0, `${name}: open block`);
-    return { name, params: this.#params, results, locals: this.#locals, code: this.#code };
+    const constants = [...this.#pool.values()].flatMap(({ local, type, value: v }): Instruction[] => [
+      { kind: "v128", type, lanes: [v, v, v, v] },
+      { kind: "local", op: "local.set", local: local.index },
+    ]);
+    return { name, params: this.#params, results, locals: this.#locals, code: [...constants, ...this.#code] };
   }
 }

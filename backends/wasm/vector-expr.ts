@@ -127,7 +127,7 @@ function emitPart(f: FunctionWriter, e: Expr, scope: VectorScope, emit: (e: Expr
   switch (e.kind) {
     case "const":
       if (e.type === "bool") f.i32x4(e.value ? -1 : 0);
-      else f.f32x4(e.value);
+      else f.pooled(e.value);
       return;
     case "acc":
       scope.acc();
@@ -142,7 +142,7 @@ function emitPart(f: FunctionWriter, e: Expr, scope: VectorScope, emit: (e: Expr
         return;
       }
       if (e.fn === "rsqrt") {
-        f.f32x4(1);
+        f.pooled(1);
         emit(e.x);
         f.op("f32x4.sqrt").op("f32x4.div");
         return;

@@ -8,8 +8,8 @@ import { engine } from "./kernels-harness.ts";
 const LANES = 4;
 
 /** Runs `emit` over all of `inputs`, whose length is a multiple of 4. */
-function mapped(emit: (f: FunctionWriter) => void, inputs: Float32Array): Float32Array {
-  const f = new FunctionWriter(["i32", "i32"]);
+function mappedBy(relaxed: boolean, emit: (f: FunctionWriter) => void, inputs: Float32Array): Float32Array {
+  const f = new FunctionWriter(["i32", "i32"], relaxed);
   const at = f.param(0);
   f.until(at, f.param(1), 16, () => {
     f.get(at).get(at).memory("v128.load");
@@ -49,7 +49,12 @@ function worst(inputs: Float32Array, got: Float32Array, exact: (v: number) => nu
   return most;
 }
 
-describe("vector functions", () => {
+describe.each([
+  ["plain", false],
+  ["relaxed", true],
+] as const)("vector functions, %s", (_, relaxed) => {
+  const mapped = (emit: (f: FunctionWriter) => void, inputs: Float32Array): Float32Array => mappedBy(relaxed, emit, inputs);
+
   it("exp within 2 ULP, held at the ends of its range", () => {
     const x = ramp(-87.33, 88.37);
     expect(worst(x, mapped(emitExp, x), Math.exp, ulp)).toBeLessThan(2);
