@@ -149,7 +149,7 @@ const clipped = (x: Operand, min: number, max: number): Call => call("Clip", [x,
 
 export const cells: { readonly [N in OpName]: Cell<N> } = {
   conv: (n, [x], c) => convolution(n, withBias(x as string, c)),
-  deconv: (n, [x], c) => transposedConvolution(n, withBias(x as string, c)),
+  deconv: (n, [x], c) => transposedConvolution(n, [x as string, c.tensor("weight") as string], c.tensor("bias")),
   linear: (_, [x], c) => call("Gemm", withBias(x as string, c), int("transB", 1)),
   chanconv: (n, [x], c) => channelConvolution(n, x as string, c),
   bn: (n, [x], c) => batchNorm(n, x as string, c),

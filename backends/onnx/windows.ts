@@ -22,18 +22,39 @@ export function convolution(node: NodeOf<"conv">, inputs: readonly Operand[]): C
   );
 }
 
-export function transposedConvolution(node: NodeOf<"deconv">, inputs: readonly Operand[]): Call {
+/**
+ * `bias` is apart from `inputs`. ONNX Runtime wants output_padding under the stride or the dilation: more of it first takes rows back that
+ * the padding cuts off; what is still missing lies beyond every product and is a border of zeros.
+ */
+export function transposedConvolution(node: NodeOf<"deconv">, inputs: readonly Operand[], bias: Operand | undefined): Call {
   const a = node.attrs;
-  return call(
+  const [stride, dilation] = [pairOf(a.stride), pairOf(a.dilation)];
+  const [top, left, ...end] = resolvePad(a.pad, spatial(inputType(node)), [1, 1], [1, 1], [1, 1]);
+  const sides = pairOf(a.out_pad).map((extra, i) => {
+    const cut = end[i] as number;
+    const most = Math.max(stride[i] as number, dilation[i] as number) - 1;
+    if (extra <= most) return { cut, extra, border: 0 };
+    const beyond = Math.max(extra - cut, 0);
+    return { cut: Math.max(cut - extra, 0), extra: Math.min(beyond, most), border: Math.max(beyond - most, 0) };
+  });
+  const borders = sides.map((s) => s.border);
+  const bordered = borders.some((n) => n > 0);
+  const convolved = call(
     "ConvTranspose",
-    inputs,
+    bias === undefined || bordered ? inputs : [...inputs, bias],
     ints("kernel_shape", pairOf(a.kernel)),
-    ints("strides", pairOf(a.stride)),
-    ints("pads", resolvePad(a.pad, spatial(inputType(node)), [1, 1], [1, 1], [1, 1])),
-    ints("output_padding", pairOf(a.out_pad)),
-    ints("dilations", pairOf(a.dilation)),
+    ints("strides", stride),
+    ints("pads", [top, left, ...sides.map((s) => s.cut)]),
+    ints(
+      "output_padding",
+      sides.map((s) => s.extra),
+    ),
+    ints("dilations", dilation),
     int("group", a.groups),
   );
+  if (!bordered) return convolved;
+  const grown = call("Pad", [convolved, whole(0, 0, 0, 0, 0, 0, ...borders), scalar(0)], text("mode", "constant"));
+  return bias === undefined ? grown : call("Add", [grown, call("Unsqueeze", [bias, whole(1, 2)])]);
 }
 
 interface PoolWindow {
@@ -87,13 +108,19 @@ export function averagePool(node: Node, x: string, a: PoolAttrs, countPad: boole
 /** Source index of each index of the result of a nearest resize: floor(i * from / to), exact. */
 const nearest = (from: number, to: number): number[] => Array.from({ length: to }, (_, i) => Math.floor((i * from) / to));
 
-/** Weights [to, from] of a bilinear resize with half-pixel centres along one axis. */
-function weights(from: number, to: number): number[] {
+/** Source position of output `o` as a fraction of whole numbers: half-pixel centres, or corners on corners. */
+function position(from: number, to: number, align: boolean, o: number): readonly [numerator: number, denominator: number] {
+  if (align) return to === 1 ? [0, 1] : [o * (from - 1), to - 1];
+  return [Math.max((2 * o + 1) * from - to, 0), 2 * to];
+}
+
+/** Weights [to, from] of a bilinear resize along one axis. */
+function weights(from: number, to: number, align: boolean): number[] {
   const matrix = new Array<number>(from * to).fill(0);
   for (let o = 0; o < to; o++) {
-    const at = Math.max((2 * o + 1) * from - to, 0);
-    const first = Math.floor(at / (2 * to));
-    const share = (at % (2 * to)) / (2 * to);
+    const [at, over] = position(from, to, align, o);
+    const first = Math.floor(at / over);
+    const share = (at % over) / over;
     const second = Math.min(first + 1, from - 1);
     matrix[o * from + first] = (matrix[o * from + first] as number) + 1 - share;
     matrix[o * from + second] = (matrix[o * from + second] as number) + share;
@@ -106,34 +133,41 @@ const transposed = (matrix: readonly number[], rows: number, columns: number): n
 
 const powerOfTwo = (factor: number): boolean => Number.isInteger(Math.log2(factor));
 
+/** Whether o * (from - 1) / (to - 1) has no rounding in f32 for any o. */
+function alignsExactly(from: number, to: number): boolean {
+  const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+  return to === 1 || powerOfTwo((to - 1) / gcd(from - 1, to - 1));
+}
+
 /**
- * `Resize` where its own f32 arithmetic gives exact source positions: whole factors for nearest, powers of two for bilinear, aligned corners.
- * Elsewhere runtimes compute positions by dividing by a rounded factor, so the indices or weights are constants instead. Sizes cannot be
- * given as sizes: they would have to include the open batch.
+ * `Resize` where its own f32 arithmetic gives exact source positions. Elsewhere runtimes divide by a rounded factor, which picks another
+ * pixel or moves far positions by more than a result may be off, so indices and weights are constants instead. Sizes cannot be given as
+ * sizes: they would have to include the open batch.
  */
 export function resize(node: NodeOf<"upsample">, x: string): Call {
   const [h, w] = spatial(inputType(node));
   const [oh, ow] = spatial(node.output.type);
-  const by = (scales: readonly [number, number], ...attributes: Call["attributes"]): Call =>
-    call("Resize", [x, "", floats([4], [1, 1, ...scales])], ...attributes);
+  const { mode, align } = node.attrs;
+  const by = (scales: readonly [number, number], how: string, positions: string, ...more: Call["attributes"]): Call => {
+    const factors = floats([4], [1, 1, ...scales]);
+    return call("Resize", [x, "", factors], text("mode", how), text("coordinate_transformation_mode", positions), ...more);
+  };
   const scales = [oh / h, ow / w] as const;
-  if (node.attrs.mode === "nearest") {
-    if (scales.every(Number.isInteger))
-      return by(scales, text("mode", "nearest"), text("coordinate_transformation_mode", "asymmetric"), text("nearest_mode", "floor"));
+  if (mode === "nearest") {
+    if (scales.every(Number.isInteger)) return by(scales, "nearest", "asymmetric", text("nearest_mode", "floor"));
     return call("Gather", [call("Gather", [x, whole(...nearest(h, oh))], int("axis", 2)), whole(...nearest(w, ow))], int("axis", 3));
   }
-  const linear = text("mode", "linear");
-  if (node.attrs.align) return by([scaleTo(h, oh), scaleTo(w, ow)], linear, text("coordinate_transformation_mode", "align_corners"));
-  if (scales.every(powerOfTwo)) return by(scales, linear, text("coordinate_transformation_mode", "half_pixel"));
-  const rows = floats([oh, h], weights(h, oh));
-  return call("MatMul", [call("MatMul", [rows, x]), floats([w, ow], transposed(weights(w, ow), ow, w))]);
+  if (align && alignsExactly(h, oh) && alignsExactly(w, ow)) return by([scaleTo(h, oh), scaleTo(w, ow)], "linear", "align_corners");
+  if (!align && scales.every(powerOfTwo)) return by(scales, "linear", "half_pixel");
+  const rows = floats([oh, h], weights(h, oh, align));
+  return call("MatMul", [call("MatMul", [rows, x]), floats([w, ow], transposed(weights(w, ow, align), ow, w))]);
 }
 
 /** The least f32 factor that makes `to` of `from` when the product is rounded down. */
 function scaleTo(from: number, to: number): number {
   const scale = Math.fround(to / from);
   // one step of f32 up: relative 2^-23, far from the next whole number
-  return Math.floor(Math.fround(scale * from)) >= to && scale * from >= to ? scale : Math.fround(scale * (1 + 2 ** -23));
+  return scale * from >= to ? scale : Math.fround(scale * (1 + 2 ** -23));
 }
 
 export function padding(node: NodeOf<"pad">, x: string): Call {

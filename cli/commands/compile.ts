@@ -209,7 +209,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
       if (session.failed) return;
       const files = emitted.artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: sizeOf(a.contents) }));
       if (options.outDir === "-") {
-        printSingle(session, emitted);
+        printSingle(session, emitted, backend.name);
         continue;
       }
       let stale: string[] | undefined;
@@ -250,11 +250,14 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
 }
 
 /** `-o -`: the text of a target that is one file. */
-function printSingle(session: Session, emitted: EmittedTarget): void {
+function printSingle(session: Session, emitted: EmittedTarget, target: string): void {
   const texts = emitted.artifacts.filter(
     (a) => typeof a.contents === "string" && !a.path.endsWith(".d.ts") && !a.path.startsWith("kernels/"),
   );
-  session.out(texts[0]?.contents as string);
+  const [text] = texts;
+  if (text) session.out(text.contents as string);
+  else
+    session.usage(messages.SE520.value({ option: "--out-dir", want: `a folder for target ${target}, which writes no text`, given: "-" }));
 }
 
 function metaOf(output: Output, emitted: EmittedTarget): unknown {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
+import { onnx } from "../../backends/onnx/index.ts";
 import { parseBackendOptions } from "../../backends/registry.ts";
 import { tfjs } from "../../backends/tfjs/index.ts";
 import { type Reference, referenceOf, type VerifyRequest, verifyTarget } from "../../backends/verify.ts";
@@ -93,5 +94,5 @@ export function describeOnNode(nets: readonly WholeNet[]): void {
   beforeAll(async () => {
     await useTfjs("wasm");
   });
-  describeNets(nets, [cpu, tfjs] as unknown as Backend[]);
+  describeNets(nets, [cpu, onnx, tfjs] as unknown as Backend[]);
 }
