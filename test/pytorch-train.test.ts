@@ -50,7 +50,8 @@ beforeAll(() => {
   writeFiles(at.folder, filesOf(net, undefined, true));
   const made = spawnSync(python, ["-c", MAKE_DATA, path.join(at.folder, "data.npz")], { encoding: "utf8" });
   if (made.status !== 0) throw new Error(made.stderr);
-});
+  // the first import of torch on a busy machine
+}, 120_000);
 afterAll(() => {
   if (at.folder !== "") rmSync(at.folder, { recursive: true, force: true });
 });

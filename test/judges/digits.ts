@@ -54,5 +54,5 @@ export function describeDigits(backend: Backend): void {
       await runner.close();
     }
     expect(right).toBe(RIGHT);
-  });
+  }, 300_000);
 }
