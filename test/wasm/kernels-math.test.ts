@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { encodeModule } from "../../backends/wasm/encoder.ts";
 import { FunctionWriter } from "../../backends/wasm/function-writer.ts";
 import { emitExp, emitLog, emitPow, emitTanh } from "../../backends/wasm/vector-math.ts";
-import { engine } from "./kernels-harness.ts";
+import { engine } from "./engine.ts";
 
 const LANES = 4;
 
