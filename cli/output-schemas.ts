@@ -53,6 +53,14 @@ const jsonSchema = z.record(z.string(), z.unknown());
 
 export const outputSchemas = {
   check: z.strictObject({ diagnostics: z.array(diagnostic) }),
+  import: z.strictObject({
+    net: z.string(),
+    layers: count,
+    params: count,
+    inputs: z.array(z.strictObject({ name: z.string(), shape })),
+    outputs: z.array(z.string()),
+    files: z.array(z.strictObject({ path: z.string(), bytes: count })),
+  }),
   inspect: z.strictObject({
     net: z.string(),
     inputs: z.array(port),

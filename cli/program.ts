@@ -30,6 +30,11 @@ const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import("./commands/check.ts")).checkCommand,
   },
   {
+    name: "import",
+    summary: "a network of another tool as a spec and its weights",
+    load: async () => (await import("./commands/import.ts")).importCommand,
+  },
+  {
     name: "run",
     summary: "run one net on given inputs",
     load: async () => (await import("./commands/run.ts")).runCommand,

@@ -70,6 +70,13 @@ export function systemReason(error: unknown): string {
 /** Answers `use` from the file system; paths arrive as the user's own, relative to the working directory. */
 export function fileHost(session: Session): Host {
   return {
+    readBytes(name) {
+      try {
+        return { ok: true, bytes: readFileSync(path.resolve(session.options.directory, name)) };
+      } catch (error) {
+        return { ok: false, reason: systemReason(error) };
+      }
+    },
     readText(name) {
       if (!name.startsWith(SHIPPED) && !path.isAbsolute(name)) return readTextFile(path.resolve(session.options.directory, name));
       const nets = shippedNets();

@@ -4,10 +4,14 @@
  */
 export type ReadResult = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };
 
+export type ReadBytesResult = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly reason: string };
+
 export interface Host {
   /**
    * The text of a spec file for `use`. `path` has `/` separators and is already resolved against the using file.
    * `sec/NAME.se` names a net that ships with `sec`. `reason` completes "cannot read `path`: ...".
    */
   readText(path: string): ReadResult;
+  /** The bytes of a model file for `net A from onnx "FILE"`, and of its external data; without it such nets cannot be read. */
+  readonly readBytes?: (path: string) => ReadBytesResult;
 }

@@ -16,7 +16,8 @@ export {
 } from "./diagnostics/render.ts";
 export { nearest, nearestFirst } from "./diagnostics/suggest.ts";
 export { type CheckedNet, check, compileFrontend, type Frontend, type FrontendOptions, parseSelectorText } from "./frontend.ts";
-export type { Host, ReadResult } from "./host.ts";
+export type { Host, ReadBytesResult, ReadResult } from "./host.ts";
+export { type ImportedModel, type ImportedNet, type ImportOptions, importModel, type ReadModelPart } from "./import/index.ts";
 export { InternalError, invariant, must } from "./invariant.ts";
 export type { Attrs, Graph, Init, Node, Output, Value, Weight } from "./ir/graph.ts";
 export { hashGraph } from "./ir/hash.ts";

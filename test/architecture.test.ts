@@ -28,7 +28,7 @@ function importsOf(file: string): { name: string; typeOnly: boolean }[] {
 }
 
 const under = (file: string, folder: string): boolean => file.startsWith(`${folder}/`);
-const CORE_PACKAGES = ["chevrotain", "zod", "jsonc-parser", "fflate"];
+const CORE_PACKAGES = ["chevrotain", "zod", "jsonc-parser", "fflate", "@bufbuild/protobuf", "onnx-buf"];
 
 describe("layers", () => {
   test("the core knows no backend, no command line, no file system, no console, no clock, no chance", () => {

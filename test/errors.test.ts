@@ -14,6 +14,10 @@ const ROOT = "test/errors";
 
 function hostOf(folder: string): Host {
   return {
+    readBytes(path) {
+      const place = `${folder}/${path}`;
+      return existsSync(place) ? { ok: true, bytes: readFileSync(place) } : { ok: false, reason: "there is no such file" };
+    },
     readText(path) {
       const place = path.startsWith("sec/") ? `specs/nets/${path.slice(4)}` : `${folder}/${path}`;
       return existsSync(place) ? { ok: true, text: readFileSync(place, "utf8") } : { ok: false, reason: "there is no such file" };

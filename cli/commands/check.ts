@@ -2,12 +2,12 @@
 import { action, type Register } from "../command.ts";
 import { readConfig } from "../config.ts";
 import { buildNet, loadSpec } from "../frontend.ts";
-import { type NetOptions, withNet } from "../options.ts";
+import { type NetOptions, type SizeOptions, withNet, withShape } from "../options.ts";
 import { diagnosticToJson } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { watchFiles } from "../watch.ts";
 
-interface CheckOptions extends NetOptions {
+interface CheckOptions extends NetOptions, Pick<SizeOptions, "shape"> {
   readonly watch?: boolean;
 }
 
@@ -21,7 +21,7 @@ async function checkOnce(session: Session, options: CheckOptions, files: readonl
     if (!spec) continue;
     read.push(...spec.workspace.files.map((f) => f.name));
     if (spec.argument.path !== undefined) read.push(spec.argument.path);
-    for (const name of spec.names) buildNet(session, spec, name);
+    for (const name of spec.names) buildNet(session, spec, name, options.shape ? { shape: options.shape } : {});
     if (session.diagnostics.errors === before && !session.options.json) {
       session.note(`${spec.argument.shown}: ${spec.names.length === 1 ? `\`${spec.names[0]}\` is` : `${spec.names.length} nets are`} fine`);
     }
@@ -30,7 +30,7 @@ async function checkOnce(session: Session, options: CheckOptions, files: readonl
 }
 
 export const checkCommand: Register = (command, host) => {
-  withNet(command)
+  withShape(withNet(command))
     .argument("<file...>", "spec files (.se, .json), shipped nets, or -")
     .option("-w, --watch", "check again on change")
     .addHelpText("after", "\nExamples:\n  sec check net.se\n  sec check nets/*.se --error-format github\n  cat net.se | sec check - --json")

@@ -3,17 +3,17 @@ import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { listPlaces, parseSelectorText, shapeText } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { loadOneNet } from "../frontend.ts";
-import { type NetOptions, withNet } from "../options.ts";
+import { type NetOptions, type SizeOptions, withNet, withShape } from "../options.ts";
 import { table } from "../report.ts";
 import { EXIT } from "../session.ts";
 
 export const lsCommand: Register = (command, host) => {
-  withNet(command)
+  withShape(withNet(command))
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .argument("[selector]", "as in insert ... after SELECTOR")
     .addHelpText("after", '\nExamples:\n  sec ls resnet50\n  sec ls resnet50 "@residual.main"\n  sec ls net.se "@conv[kernel=3]" --json')
     .action(
-      action<[string, string | undefined], NetOptions>(host, (session, options, file, selector) => {
+      action<[string, string | undefined], NetOptions & Pick<SizeOptions, "shape">>(host, (session, options, file, selector) => {
         const net = loadOneNet(session, file, "ls", options);
         if (!net) return undefined;
         const parsed = selector === undefined ? undefined : parseSelectorText(selector, session.diagnostics);

@@ -45,6 +45,8 @@ export interface Weight {
   /** False for running statistics and for derived tensors. */
   readonly trainable: boolean;
   readonly init: Init;
+  /** Values that came with the net's own model file; they stand where others are initialised. */
+  readonly given?: Float32Array;
   /**
    * `init preserve` (language.md section 10): the exact power of two this tensor is multiplied by when the file does not
    * have the inserted layers that `group` names. Absent on everything else.

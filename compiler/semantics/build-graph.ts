@@ -3,7 +3,7 @@ import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { invariant, must } from "../invariant.ts";
 import { type GraphBuilder, graphBuilder } from "../ir/build.ts";
 import type { Graph, Value, Weight } from "../ir/graph.ts";
-import { f32 } from "../ir/type.ts";
+import { f32, numel } from "../ir/type.ts";
 import { applyOp } from "../ops/apply.ts";
 import { uniquePaths } from "./paths.ts";
 import type { InsertMark, LayerNode, NetTree, TreeNode } from "./tree.ts";
@@ -104,7 +104,12 @@ function marking(
       const own = path === "" ? spec.path : spec.path.slice(path.length + 1);
       const preserve = node.preserve?.get(own);
       const init: Weight["init"] = node.zeroed && spec.trainable ? { kind: "constant", value: 0 } : spec.init;
-      return builder.weight({ ...spec, init, ...(preserve ? { preserve } : {}) }, type);
+      const given = node.given?.get(own);
+      const fits = given !== undefined && given.data.length === numel(type.shape);
+      return builder.weight(
+        { ...spec, init, ...(preserve ? { preserve } : {}), ...(fits ? { path: given.name, given: given.data } : {}) },
+        type,
+      );
     },
     node(spec) {
       done(spec.weights);

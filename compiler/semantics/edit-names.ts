@@ -25,6 +25,9 @@ export function namesIn(cache: LevelNames, level: TreeNode): Map<string, TreeNod
 
 /** `{}` in the written label stands for the match's own label or number. */
 export function labelFor(written: string, match: TreeNode): string {
+  // every `main` of an imported net lies in one level, so the branch's name would not tell them apart
+  const merge = match.kind === "branch" ? match.parent : match;
+  if (merge?.kind === "merge" && merge.alias !== undefined) return written.replaceAll("{}", merge.alias);
   const own = match.kind === "branch" ? match.name : match.kind === "merge" && match.label === undefined ? match.word : match.part;
   return written.replaceAll("{}", own);
 }

@@ -11,6 +11,7 @@ import { expandStatements } from "./expand-body.ts";
 import { bindParams } from "./expand-call.ts";
 import { type Context, enter, envOf, type Flow, type Frame, namesOf, type Place, report } from "./expand-context.ts";
 import { expandMachine } from "./expand-place.ts";
+import { giveTensors, openModel } from "./from-model.ts";
 import { finishInsertions } from "./preserve.ts";
 import type { Definition, SpecValue } from "./scope.ts";
 import type { LevelNode, NetTree, OutputItem } from "./tree.ts";
@@ -98,8 +99,7 @@ function netInside(cx: Context, { def, home }: Definition & { readonly def: NetD
     case "derived":
       return derived(cx, { def, home }, def.form, level, flow);
     case "onnx":
-      report(cx, messages.SE601.unread({ file: def.form.path.value }), def.form.path.span);
-      return undefined;
+      return fromModel(cx, { def, home }, def.form, level, flow);
   }
 }
 
@@ -114,6 +114,26 @@ function netBody(cx: Context, def: NetDef, form: NetForm & { kind: "body" }, lev
   }
   const outputs = level.items.filter((item): item is OutputItem => item.kind === "output");
   if (outputs.length === 0) report(cx, messages.SE119.nooutput({ name }), def.name.span);
+  return outputs[outputs.length - 1]?.type;
+}
+
+/** The layers of a model file, as the text that `sec import` would write of them, then the edits. */
+function fromModel(cx: Context, { def, home }: Definition, form: NetForm & { kind: "onnx" }, level: LevelNode, flow: Flow): Flow {
+  const model = openModel(cx, form.path, home, level.type);
+  if (!model) return undefined;
+  const scope = { home: model.home, params: new Map<string, SpecValue | undefined>(), inputs: new Map<string, TensorType | undefined>() };
+  const value = netInside({ ...cx, scope, arriving: null }, { def: model.def, home: model.home }, level, flow);
+  if (!cx.tree.broken) giveTensors(level, model);
+  return edited(cx, def.name.text, form.edits, form.path.value, level, value);
+}
+
+/** Applies the edits of a net to its base, and gives the type of its last output. */
+function edited(cx: Context, name: string, edits: readonly Edit[], base: string, level: LevelNode, value: Flow): Flow {
+  if (edits.length === 0 || cx.tree.broken) return value;
+  const tree = treeOf(cx, name, level);
+  applyEdits(tree, edits, cx.scope, cx.diagnostics, base);
+  if (tree.broken) cx.tree.broken = true;
+  const outputs = level.items.filter((item): item is OutputItem => item.kind === "output");
   return outputs[outputs.length - 1]?.type;
 }
 
@@ -138,10 +158,5 @@ function derived(cx: Context, { def, home }: Definition, form: NetForm & { kind:
   const inner: Context = { ...cx, entered, frame, scope: { home: found.home, params, inputs: new Map() }, arriving: null };
   bindParams(inner, found.def.params, given, params, null);
   const value = netInside(inner, { def: found.def, home: found.home }, level, flow);
-  if (form.edits.length === 0 || cx.tree.broken) return value;
-  const tree = treeOf(cx, def.name.text, level);
-  applyEdits(tree, form.edits, cx.scope, cx.diagnostics, base.name.text);
-  if (tree.broken) cx.tree.broken = true;
-  const outputs = level.items.filter((item): item is OutputItem => item.kind === "output");
-  return outputs[outputs.length - 1]?.type;
+  return edited(cx, def.name.text, form.edits, base.name.text, level, value);
 }

@@ -70,7 +70,7 @@ function loadUse(loading: Loading, use: Use, chain: readonly string[]): LoadedFi
   return undefined;
 }
 
-function whyRefused(path: string): string | undefined {
+export function whyRefused(path: string): string | undefined {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) return "URLs are not read; download the file and use its path";
   if (path.startsWith("/") || path.startsWith("\\") || /^[a-z]:/i.test(path)) return "the path must be relative to this file";
   if (path.includes("\\")) return "the separator is `/`";

@@ -1,4 +1,5 @@
 /** How names are looked up: definitions of a file, parameters, inputs (language.md section 4). */
+import type { ReadBytesResult } from "../host.ts";
 import type { TensorType } from "../ir/type.ts";
 import type { SourceFile } from "../source.ts";
 import type { BlockDef, NetDef } from "../syntax/ast.ts";
@@ -18,6 +19,8 @@ export interface FileScope {
   /** True for the library that ships with `sec`: errors in it are reported at the user's call. */
   readonly library: boolean;
   readonly definitions: ReadonlyMap<string, Definition>;
+  /** Reads a file beside this one, for nets that come from model files. */
+  readonly readBytes?: (written: string) => ReadBytesResult;
 }
 
 /** Where an expression or a call is read: its file, and the parameters it sees. An undefined value is one whose error was reported. */

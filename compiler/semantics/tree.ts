@@ -59,6 +59,8 @@ export interface LayerNode extends NodeBase {
   argSpans: ReadonlyMap<string, Span>;
   /** Set by `init preserve`: the layer's weights and biases start as 0. */
   zeroed?: boolean;
+  /** Of a layer from a model file: its tensors there, by own name. */
+  given?: ReadonlyMap<string, { readonly name: string; readonly data: Float32Array }>;
   /** Set by `init preserve`: tensors by own name that are multiplied by a power of two. */
   preserve?: ReadonlyMap<string, { readonly factor: number; readonly group: number }>;
 }
@@ -100,6 +102,8 @@ export interface MergeNode extends NodeBase {
   /** `axis` of a concat; empty otherwise. */
   readonly args: Readonly<Record<string, unknown>>;
   readonly branches: BranchNode[];
+  /** What the model file calls the node of an unlabelled merge: `{}` of its branches in `as "{}_se"`. */
+  alias?: string;
 }
 
 /** Always silent. Its parent is the merge. `before` and `after` are its entry and its exit. */

@@ -1,13 +1,13 @@
 /** A file with everything it sees: the state `check`, `expand` and the editors start from. */
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
-import type { Host } from "../host.ts";
+import type { Host, ReadBytesResult } from "../host.ts";
 import type { SourceFile } from "../source.ts";
 import type { SpecFile } from "../syntax/ast.ts";
 import { placeText } from "./expand-context.ts";
 import { isBuiltin } from "./expand-layer.ts";
 import { library } from "./library.ts";
-import { type LoadedFile, loadUses } from "./load-uses.ts";
+import { type LoadedFile, loadUses, resolveUse, whyRefused } from "./load-uses.ts";
 import { resolveNames } from "./resolve-names.ts";
 import type { Definition, FileScope } from "./scope.ts";
 
@@ -33,7 +33,7 @@ export function loadWorkspace(entry: SourceFile, host: Host, diagnostics: Diagno
   const scopes = new Map<LoadedFile, FileScope>();
   const isBroken = diagnostics.all.some((d) => d.severity === "error" && /^SE0/.test(d.code));
   // a used file stands before its users, so its definitions are complete when they are needed
-  for (const file of all) scopes.set(file, fileScope(file, scopes, diagnostics));
+  for (const file of all) scopes.set(file, fileScope(file, scopes, diagnostics, host));
   for (const file of all) {
     const home = scopes.get(file);
     if (home && file.spec && !isBroken) resolveNames(file.spec, home, diagnostics);
@@ -51,9 +51,14 @@ export function loadWorkspace(entry: SourceFile, host: Host, diagnostics: Diagno
   };
 }
 
-function fileScope(loaded: LoadedFile, scopes: ReadonlyMap<LoadedFile, FileScope>, diagnostics: Diagnostics): FileScope {
+function fileScope(loaded: LoadedFile, scopes: ReadonlyMap<LoadedFile, FileScope>, diagnostics: Diagnostics, host: Host): FileScope {
   const definitions = new Map<string, Definition>();
-  const home: FileScope = { file: loaded.file, library: false, definitions };
+  const readBytes = (written: string): ReadBytesResult => {
+    const refused = whyRefused(written);
+    if (refused !== undefined) return { ok: false, reason: refused };
+    return host.readBytes?.(resolveUse(loaded.file.name, written)) ?? { ok: false, reason: "model files are not read here" };
+  };
+  const home: FileScope = { file: loaded.file, library: false, definitions, readBytes };
   for (const def of loaded.spec?.defs ?? []) {
     const { text: name, span } = def.name;
     const other = definitions.get(name);

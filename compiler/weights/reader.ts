@@ -53,6 +53,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
       invariant(file !== undefined, `no file for ${weight.path}`);
       tensorValuesInto(file, source.tensor, values);
     } else if (source?.kind === "zero") values.fill(0);
+    else if (weight.given) values.set(weight.given);
     else {
       invariant(weight.init.kind !== "derived", `${weight.path} has no values of its own`);
       fillInitial(values, weight.init, weight.path, seed);

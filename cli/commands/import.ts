@@ -1,0 +1,92 @@
+/** `sec import MODEL`: a network of another tool as a spec and its weights. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Option } from "commander";
+import { messages } from "../../compiler/diagnostics/messages.gen.ts";
+import { type ImportedNet, importModel, type ReadModelPart, shapeText } from "../../compiler/index.ts";
+import { action, type Register } from "../command.ts";
+import { type SizeOptions, withShape } from "../options.ts";
+import { bytesText, counted, thousands } from "../report.ts";
+import { EXIT, type Session } from "../session.ts";
+import { systemReason } from "../spec-files.ts";
+import { writeArtifacts } from "../write.ts";
+
+interface ImportOptions extends Pick<SizeOptions, "shape"> {
+  readonly outDir: string;
+  readonly name?: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
+/** Reads files beside the model; undefined for what cannot be read or lies elsewhere. */
+const partsBeside =
+  (folder: string): ReadModelPart =>
+  (location, offset, length) => {
+    const file = path.resolve(folder, location);
+    if (location === "" || path.isAbsolute(location) || path.relative(folder, file).startsWith("..")) return undefined;
+    try {
+      return readFileSync(file).subarray(offset, length === undefined ? undefined : offset + length);
+    } catch {
+      return undefined;
+    }
+  };
+
+const parameters = (net: ImportedNet): number => [...net.weights.values()].reduce((n, w) => n + w.data.length, 0);
+
+function importFile(session: Session, options: ImportOptions, file: string): number | undefined {
+  const absolute = path.resolve(session.options.directory, file);
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(absolute);
+  } catch (error) {
+    session.usage(messages.SE009.file({ file, reason: systemReason(error) }));
+    return undefined;
+  }
+  const imported = importModel(bytes, {
+    file: path.basename(file),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.shape ? { shapes: options.shape } : {}),
+    readPart: partsBeside(path.dirname(absolute)),
+  });
+  if ("problem" in imported) {
+    session.diagnostics.report(imported.problem);
+    return undefined;
+  }
+  const { net, spec, weights } = imported;
+  const artifacts = [
+    { path: `${net.name}.se`, contents: spec, mediaType: "text/plain" },
+    { path: `${net.name}.safetensors`, contents: weights, mediaType: "application/octet-stream" },
+  ];
+  const shown = options.outDir.split(path.sep).join("/");
+  const folder = path.resolve(session.options.directory, options.outDir);
+  if (!options.dryRun && !writeArtifacts(session, folder, artifacts, { force: options.force === true, shown })) return undefined;
+  const files = artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: Buffer.byteLength(a.contents) }));
+  if (session.options.json) {
+    session.json({
+      net: net.name,
+      layers: net.nodes.length,
+      params: parameters(net),
+      inputs: net.inputs.map((i) => ({ name: i.name, shape: i.shape })),
+      outputs: net.outputs.map((o) => o.name),
+      files,
+    });
+    return EXIT.ok;
+  }
+  const sizes = net.inputs.map((i) => `${i.name} ${shapeText(i.shape)}`).join(", ");
+  session.out(`${net.name}    ${counted(net.nodes.length, "layer")} · ${thousands(parameters(net))} values · ${sizes}`);
+  for (const f of files) session.out(`  ${f.path}  ${bytesText(f.bytes)}${options.dryRun ? "  (not written)" : ""}`);
+  const [se, safetensors] = files;
+  if (!options.dryRun) session.note(`next: sec compile ${se?.path} --weights ${safetensors?.path}`);
+  return EXIT.ok;
+}
+
+export const importCommand: Register = (command, host) => {
+  withShape(command)
+    .argument("<model>", "an ONNX model")
+    .option("-o, --out-dir <DIR>", "where the spec and the weights go", ".")
+    .option("--name <NET>", "what the net is called (default: as the file)")
+    .option("--dry-run", "write nothing")
+    .addOption(new Option("--force", "overwrite files that sec did not write"))
+    .addHelpText("after", "\nExamples:\n  sec import model.onnx -o nets\n  sec import ocr.onnx --shape x=1x3x48x192 --json")
+    .action(action<[string], ImportOptions>(host, (session, options, file) => importFile(session, options, file)));
+};

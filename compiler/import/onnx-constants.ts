@@ -1,0 +1,105 @@
+/** Folding of what exporters compute about shapes, and of constants in front of layers: small integer work, done while reading. */
+import type { Constant, OnnxNode } from "./onnx-file.ts";
+
+/** Values that folding makes; sizes are lists of a few numbers, so anything large is left to be refused. */
+const LARGEST_FOLDED = 1 << 20;
+
+export const vector = (values: readonly number[]): Constant => ({ shape: [values.length], data: Float64Array.from(values) });
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+const intsOf = (node: OnnxNode, name: string): readonly number[] | undefined => node.attrs.get(name)?.ints.map(Number);
+const intOf = (node: OnnxNode, name: string, other: number): number => {
+  const a = node.attrs.get(name);
+  return a ? Number(a.i) : other;
+};
+
+/** The value of a node whose inputs are all known; undefined when it is not one of those that exporters use for shapes. */
+export function foldNode(node: OnnxNode, inputs: readonly (Constant | undefined)[]): Constant | undefined {
+  const x = inputs[0];
+  if (!x || inputs.some((c) => c && c.data.length > LARGEST_FOLDED)) return node.op === "Identity" ? x : undefined;
+  const list = (i: number, name: string): readonly number[] | undefined => (inputs[i] ? [...inputs[i].data] : intsOf(node, name));
+  const make = (shape: readonly number[], values: readonly number[]): Constant => ({
+    shape,
+    data: x.data instanceof Float32Array ? Float32Array.from(values) : Float64Array.from(values),
+  });
+  switch (node.op) {
+    case "Identity":
+    case "Dropout":
+      return x;
+    case "Cast": {
+      const to = intOf(node, "to", 1);
+      if (to === 1 || to === 10) return { shape: x.shape, data: Float32Array.from(x.data) };
+      return { shape: x.shape, data: Float64Array.from(x.data, (v) => Math.trunc(v)) };
+    }
+    case "Floor":
+      return make(x.shape, [...x.data].map(Math.floor));
+    case "Sqrt":
+      return make(x.shape, [...x.data].map(Math.sqrt));
+    case "Neg":
+      return make(
+        x.shape,
+        [...x.data].map((v) => -v),
+      );
+    case "Shape":
+      return vector(x.shape);
+    case "Unsqueeze":
+    case "Squeeze":
+      return { shape: node.op === "Squeeze" ? [] : [x.data.length], data: x.data };
+    case "Reshape": {
+      const dims = [...(inputs[1]?.data ?? [])];
+      const open = dims.indexOf(-1);
+      if (open >= 0) dims[open] = x.data.length / -sizeOf(dims);
+      return sizeOf(dims) === x.data.length ? { shape: dims, data: x.data } : undefined;
+    }
+    case "Gather": {
+      if (x.shape.length !== 1 || intOf(node, "axis", 0) !== 0) return undefined;
+      const indices = inputs[1];
+      const values = [...(indices?.data ?? [])].map((i) => x.data[i < 0 ? i + x.data.length : i]);
+      return indices && values.every((v) => v !== undefined) ? make(indices.shape, values as number[]) : undefined;
+    }
+    case "Slice": {
+      const [start, end] = [list(1, "starts")?.[0], list(2, "ends")?.[0]];
+      const step = inputs[4]?.data[0] ?? 1;
+      if (x.shape.length !== 1 || start === undefined || end === undefined || step !== 1) return undefined;
+      const values = [...x.data].slice(start, end);
+      return make([values.length], values);
+    }
+    case "Concat": {
+      if (inputs.some((c) => !c || c.shape.length > 1)) return undefined;
+      const values = inputs.flatMap((c) => [...(c?.data ?? [])]);
+      return make([values.length], values);
+    }
+    case "ConstantOfShape": {
+      const n = sizeOf([...x.data]);
+      if (!(n <= LARGEST_FOLDED)) return undefined;
+      return { shape: [...x.data], data: new Float64Array(n).fill(node.attrs.get("value")?.t?.floatData[0] ?? 0) };
+    }
+    case "Transpose": {
+      if (x.shape.length !== 2) return undefined;
+      const [r, c] = x.shape as [number, number];
+      return make(
+        [c, r],
+        Array.from({ length: r * c }, (_, i) => x.data[(i % r) * c + Math.floor(i / r)] as number),
+      );
+    }
+    case "Add":
+    case "Sub":
+    case "Mul":
+    case "Div": {
+      const y = inputs[1];
+      if (!y || (x.data.length !== y.data.length && x.data.length !== 1 && y.data.length !== 1)) return undefined;
+      const whole = x.data instanceof Float64Array;
+      const of = { Add: (a: number, b: number) => a + b, Sub: (a: number, b: number) => a - b, Mul: (a: number, b: number) => a * b }[
+        node.op as "Add"
+      ];
+      const op = of ?? ((a: number, b: number): number => (whole ? Math.trunc(a / b) : a / b));
+      const long = x.data.length >= y.data.length ? x : y;
+      return make(
+        long.shape,
+        Array.from(long.data, (_, i) => op(x.data[x.data.length === 1 ? 0 : i] as number, y.data[y.data.length === 1 ? 0 : i] as number)),
+      );
+    }
+    default:
+      return undefined;
+  }
+}

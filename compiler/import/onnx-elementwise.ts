@@ -1,0 +1,265 @@
+/** ONNX nodes that work on single elements: activations, norms, arithmetic with values and with constants. */
+import type { Constant, OnnxNode } from "./onnx-file.ts";
+import {
+  constant,
+  draftDims,
+  float,
+  give,
+  input,
+  int,
+  labelOf,
+  layer,
+  type Reading,
+  refuse,
+  type Seen,
+  settle,
+  shortest,
+  tensor,
+  text,
+} from "./onnx-reading.ts";
+
+/** One layer on one value; what does not depend on places keeps the sizes the file sees. */
+function unary(cx: Reading, node: OnnxNode, op: string, attrs: Readonly<Record<string, unknown>> = {}): undefined {
+  const from = input(cx, node, 0);
+  give(cx, node, layer(cx, node, { op, inputs: [from.value], attrs }), from.dims);
+}
+
+const PLAIN: Readonly<Record<string, string>> = {
+  Relu: "relu",
+  Sigmoid: "sigmoid",
+  Tanh: "tanh",
+  Softplus: "softplus",
+  Mish: "mish",
+  HardSwish: "hswish",
+  Swish: "silu",
+  Abs: "abs",
+  Sqrt: "sqrt",
+  Reciprocal: "recip",
+};
+
+export const isPlain = (op: string): boolean => Object.hasOwn(PLAIN, op);
+export const plain = (cx: Reading, node: OnnxNode): undefined => unary(cx, node, PLAIN[node.op] as string);
+
+export function activation(cx: Reading, node: OnnxNode): undefined {
+  switch (node.op) {
+    case "LeakyRelu":
+      return unary(cx, node, "leaky_relu", { slope: float(node, "alpha", 0.01) });
+    case "Elu":
+      return unary(cx, node, "elu", { alpha: float(node, "alpha", 1) });
+    case "Neg":
+      return unary(cx, node, "times", { k: -1 });
+    case "Gelu":
+      return unary(cx, node, "gelu", text(node, "approximate", "none") === "tanh" ? { approx: "tanh" } : {});
+    case "HardSigmoid":
+      return hardSigmoid(cx, node);
+    case "Clip":
+      return clip(cx, node);
+    case "PRelu": {
+      const from = input(cx, node, 0);
+      const slope = constant(cx, node, 1) ?? refuse("its slopes are computed while the net runs");
+      const shared = slope.data.length === 1;
+      const weight = tensor(cx, node, 1, shared ? 1 : (from.dims[0] as number));
+      return give(
+        cx,
+        node,
+        layer(cx, node, { op: "prelu", inputs: [settle(cx, from, labelOf(node))], attrs: shared ? { shared } : {}, tensors: { weight } }),
+      );
+    }
+    case "Pow": {
+      const exponent = constant(cx, node, 1)?.data;
+      const op =
+        exponent?.length === 1
+          ? ({ 2: "square", 0.5: "sqrt", "-1": "recip", "-0.5": "rsqrt" } as const)[String(exponent[0]) as "2"]
+          : undefined;
+      return unary(cx, node, op ?? refuse("its exponent is none of 2, 0.5, -1, -0.5"));
+    }
+    default:
+      return softmax(cx, node);
+  }
+}
+
+function hardSigmoid(cx: Reading, node: OnnxNode): undefined {
+  const [alpha, beta] = [float(node, "alpha", 0.2), float(node, "beta", 0.5)];
+  if (beta === 0.5 && Math.fround(alpha) === Math.fround(0.2)) return unary(cx, node, "hsigmoid5");
+  if (beta === 0.5 && Math.abs(alpha - 1 / 6) < 1e-6) return unary(cx, node, "hsigmoid6");
+  const from = input(cx, node, 0);
+  const scaled = layer(cx, node, { op: "times", inputs: [from.value], attrs: { k: alpha } });
+  const moved = layer(cx, node, { op: "plus", inputs: [scaled], attrs: { k: beta } });
+  give(cx, node, layer(cx, node, { op: "clip", inputs: [moved], attrs: { min: 0, max: 1 } }), from.dims);
+}
+
+function clip(cx: Reading, node: OnnxNode): undefined {
+  const bound = (i: number, name: string, other: number): number => {
+    if (node.inputs[i] && !constant(cx, node, i)) refuse(`\`${name}\` is computed while the net runs`);
+    const given = constant(cx, node, i)?.data[0];
+    return given === undefined ? float(node, name, other) : shortest(given);
+  };
+  // the largest f32 stands for no limit
+  const [min, max] = [Math.max(bound(1, "min", -3.4e38), -3.4e38), Math.min(bound(2, "max", 3.4e38), 3.4e38)];
+  if (min === 0 && max === 6) return unary(cx, node, "relu6");
+  if (min === 0 && max >= 3.4e38) return unary(cx, node, "relu");
+  unary(cx, node, "clip", { min, max });
+}
+
+function softmax(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const given = int(node, "axis", cx.opset < 13 ? 1 : -1);
+  const axis = given < 0 ? given + from.dims.length + 1 : given;
+  const rest = from.dims.slice(1);
+  // before opset 13 everything from the axis on is one run
+  const fits = axis === 1 && (cx.opset >= 13 || rest.every((d) => d === 1));
+  if (!fits) refuse(`over the axis ${given} of [N, ${from.dims}]`);
+  give(cx, node, layer(cx, node, { op: "softmax", inputs: [settle(cx, from, labelOf(node))] }));
+}
+
+export function norm(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const value = settle(cx, from, labelOf(node));
+  const channels = from.dims[0] as number;
+  const own = { weight: () => tensor(cx, node, 1, channels), bias: () => tensor(cx, node, 2, channels) };
+  const scale = (): Record<string, { data: Float32Array; name: string }> => ({ weight: own.weight(), bias: own.bias() });
+  const eps = float(node, "epsilon", 1e-5);
+  const attrs = eps === 1e-5 ? {} : { eps };
+  switch (node.op) {
+    case "BatchNormalization": {
+      if (int(node, "training_mode", 0) === 1) refuse("it is in training mode");
+      const tensors = { ...scale(), running_mean: tensor(cx, node, 3, channels), running_var: tensor(cx, node, 4, channels) };
+      return give(cx, node, layer(cx, node, { op: "bn", inputs: [value], attrs, tensors }));
+    }
+    case "InstanceNormalization":
+      return give(cx, node, layer(cx, node, { op: "instnorm", inputs: [value], attrs: { ...attrs, affine: true }, tensors: scale() }));
+    case "GroupNormalization": {
+      const groups = int(node, "num_groups", 1);
+      return give(cx, node, layer(cx, node, { op: "gn", inputs: [value], attrs: { groups, ...attrs }, tensors: scale() }));
+    }
+    case "LayerNormalization": {
+      const axis = int(node, "axis", -1);
+      if (from.dims.length !== 1 || (axis !== -1 && axis !== 1)) refuse("it is not over the features of [N, F]");
+      return give(cx, node, layer(cx, node, { op: "ln", inputs: [value], attrs, tensors: scale() }));
+    }
+    default: {
+      const [size, alpha, beta, k] = [int(node, "size", 1), float(node, "alpha", 1e-4), float(node, "beta", 0.75), float(node, "bias", 1)];
+      return give(cx, node, layer(cx, node, { op: "lrn", inputs: [value], attrs: { size, alpha, beta, k } }));
+    }
+  }
+}
+
+/** Add, Sub, Mul, Div, Sum. */
+export function arithmetic(cx: Reading, node: OnnxNode): undefined {
+  if (node.op === "Sum") return several(cx, node);
+  const [a, b] = [constant(cx, node, 0), constant(cx, node, 1)];
+  if (a || b) return withConstant(cx, node, a ? 1 : 0, (a ?? b) as Constant);
+  const left = input(cx, node, 0);
+  const right = input(cx, node, 1);
+  const rank = Math.max(left.dims.length, right.dims.length);
+  // numpy's rule: the shorter one gets sizes of 1 in front, which here would be before the batch
+  if (left.dims.length !== right.dims.length) refuse(`it joins values of rank ${left.dims.length + 1} and ${right.dims.length + 1}`);
+  const values = joined(cx, node, [left, right], rank);
+  if (node.op === "Sub") values[1] = layer(cx, node, { op: "times", inputs: [values[1] as string], attrs: { k: -1 } });
+  if (node.op === "Div") values[1] = layer(cx, node, { op: "recip", inputs: [values[1] as string] });
+  const op = node.op === "Mul" || node.op === "Div" ? "mul" : "add";
+  const value = layer(cx, node, { op, inputs: values });
+  give(cx, node, value);
+}
+
+const joined = (cx: Reading, node: OnnxNode, all: readonly Seen[], rank: number): string[] =>
+  all.map((s) => (rank === 1 || rank === 3 ? settle(cx, s, labelOf(node)) : refuse(`it joins values of rank ${rank + 1}`)));
+
+function several(cx: Reading, node: OnnxNode): undefined {
+  const all = node.inputs.map((_, i) => input(cx, node, i));
+  const values = joined(cx, node, all, all[0]?.dims.length ?? 0);
+  give(cx, node, values.length === 1 ? (values[0] as string) : layer(cx, node, { op: "add", inputs: values }));
+}
+
+function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): undefined {
+  const from = input(cx, node, which);
+  const flipped = which === 1;
+  if (c.data.length === 1) return withNumber(cx, node, from, shortest(c.data[0] as number), flipped);
+  const channels = from.dims[0] as number;
+  const axis = c.shape.length - from.dims.length;
+  if (c.data.length !== channels || axis < 0 || c.shape.some((d, i) => d !== (i === axis ? channels : 1))) {
+    return refuse(`its constant of shape [${c.shape}] is neither one number nor one per channel`);
+  }
+  const own = tensor(cx, node, 1 - which, channels);
+  const fill = (f: (x: number) => number): { data: Float32Array } => ({ data: own.data.map(f) });
+  const inputs = [settle(cx, from, labelOf(node))];
+  const scaled = (weight: { data: Float32Array; name?: string }): string =>
+    layer(cx, node, { op: "affine", inputs, attrs: { bias: false }, tensors: { weight } });
+  const shifted = (sign: number, bias: { data: Float32Array; name?: string }): string =>
+    layer(cx, node, { op: "affine", inputs, tensors: { weight: fill(() => sign), bias } });
+  switch (node.op) {
+    case "Mul":
+      return give(cx, node, scaled(own));
+    case "Div":
+      return flipped ? refuse("it divides a constant per channel by a value") : give(cx, node, scaled(fill((x) => 1 / x)));
+    case "Add":
+      return give(cx, node, shifted(1, own));
+    default:
+      return give(
+        cx,
+        node,
+        flipped
+          ? shifted(-1, own)
+          : shifted(
+              1,
+              fill((x) => -x),
+            ),
+      );
+  }
+}
+
+function withNumber(cx: Reading, node: OnnxNode, from: Seen, k: number, flipped: boolean): undefined {
+  const put = (op: string, value: string, attrs: Readonly<Record<string, unknown>> = {}): string =>
+    layer(cx, node, { op, inputs: [value], attrs });
+  const plus = (value: string, x: number): string => (x === 0 ? value : put("plus", value, { k: x }));
+  const times = (value: string, x: number): string => (x === 1 ? value : put("times", value, { k: x }));
+  switch (node.op) {
+    case "Add":
+      return give(cx, node, plus(from.value, k), from.dims);
+    case "Sub":
+      return give(cx, node, flipped ? plus(times(from.value, -1), k) : plus(from.value, -k), from.dims);
+    case "Mul":
+      return give(cx, node, times(from.value, k), from.dims);
+    default:
+      return give(cx, node, flipped ? times(put("recip", from.value), k) : times(from.value, 1 / k), from.dims);
+  }
+}
+
+/** x * (1 + erf(x / sqrt 2)) / 2, written out: the nodes after Erf are taken over. */
+export function gelu(cx: Reading, node: OnnxNode): undefined {
+  const maker = [...cx.readers.values()].flat().find((n) => n.outputs[0] === node.inputs[0]);
+  const x = maker?.inputs.find((name) => !cx.constants.has(name)) ?? "";
+  const from = cx.seen.get(x) ?? refuse("it is no part of a GELU");
+  let at = node;
+  let halves = false;
+  let withX = false;
+  let plusOne = false;
+  for (let step = 0; step < 4 && !(halves && withX && plusOne); step++) {
+    const next = cx.readers.get(at.outputs[0] ?? "")?.[0];
+    if (!next || (next.op !== "Mul" && next.op !== "Add")) break;
+    const other = next.inputs.find((name) => name !== at.outputs[0]) ?? "";
+    const number = cx.constants.get(other)?.data;
+    if (next.op === "Add" && number?.[0] === 1) plusOne = true;
+    else if (next.op === "Mul" && number?.[0] === 0.5) halves = true;
+    else if (next.op === "Mul" && other === x) withX = true;
+    else if (next.op === "Mul" && isHalfOf(cx, other, x)) [withX, halves] = [true, true];
+    else break;
+    cx.done.add(next);
+    at = next;
+  }
+  if (!(halves && withX && plusOne)) refuse("it is no part of a GELU");
+  give(cx, at, layer(cx, at, { op: "gelu", inputs: [from.value] }), from.dims);
+}
+
+function isHalfOf(cx: Reading, name: string, x: string): boolean {
+  const made = cx.readers.get(x)?.find((n) => n.outputs[0] === name && n.op === "Mul");
+  return made?.inputs.some((i) => cx.constants.get(i)?.data[0] === 0.5) === true;
+}
+
+/** Sizes of a value that does not change with the map it is spread over. */
+export function expand(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const readers = cx.readers.get(node.outputs[0] ?? "") ?? [];
+  if (!readers.every((r) => ["Mul", "Add", "Sub", "Div"].includes(r.op))) refuse("what it spreads is not only multiplied or added");
+  give(cx, node, from.value, from.dims.length === draftDims(cx, from.value).length ? from.dims : refuse("it changes the rank"));
+}

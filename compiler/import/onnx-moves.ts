@@ -1,0 +1,225 @@
+/** ONNX nodes that move elements or change sizes: reshape, transpose, slices, padding, resizing, and reductions over axes. */
+import type { OnnxNode } from "./onnx-file.ts";
+import {
+  constant,
+  draftDims,
+  float,
+  give,
+  input,
+  int,
+  ints,
+  labelOf,
+  layer,
+  listOf,
+  type Reading,
+  refuse,
+  settle,
+  sizeOf,
+  text,
+} from "./onnx-reading.ts";
+
+const AXES = ["c", "h", "w"];
+const axisOf = (axis: number, dims: readonly number[]): number => (axis < 0 ? axis + dims.length + 1 : axis);
+
+export function reduce(cx: Reading, node: OnnxNode): undefined {
+  const isMean = node.op === "ReduceMean";
+  const from = input(cx, node, 0);
+  const axes = listOf(cx, node, 1, "axes")?.map((a) => axisOf(a, from.dims)) ?? [];
+  const keep = int(node, "keepdims", 1) === 1;
+  const key = [...axes].sort().join();
+  const dims = keep ? from.dims.map((d, i) => (axes.includes(i + 1) ? 1 : d)) : from.dims.filter((_, i) => !axes.includes(i + 1));
+  const have = draftDims(cx, from.value);
+  // over positions that were laid out in a row: [N, C, H*W]
+  const isRow = from.dims.length === 2 && key === "2" && have.length === 3 && have[0] === from.dims[0];
+  if (isRow || (from.dims.length === 3 && (key === "2,3" || key === "2" || key === "3"))) {
+    const value = isRow ? from.value : settle(cx, from, labelOf(node));
+    const over = key === "2,3" || isRow ? {} : { over: key === "2" ? "h" : "w" };
+    give(cx, node, layer(cx, node, { op: isMean ? "gap" : "gmp", inputs: [value], attrs: over }), dims);
+  } else if (from.dims.length === 3 && key === "1") {
+    give(cx, node, layer(cx, node, { op: isMean ? "chanmean" : "chanmax", inputs: [settle(cx, from, labelOf(node))] }), dims);
+  } else refuse(`it reduces the axes [${axes}] of a value of rank ${from.dims.length + 1}`);
+}
+
+export function reshape(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const wanted = [...(constant(cx, node, 1)?.data ?? refuse("its sizes are computed while the net runs"))];
+  const count = sizeOf(from.dims);
+  const all = wanted.map((d, i) => (d === 0 && int(node, "allowzero", 0) === 0 && i > 0 ? (from.dims[i - 1] ?? Number.NaN) : d));
+  const rest = all.slice(1);
+  const open = rest.indexOf(-1);
+  if (open >= 0 && all[0] !== -1) rest[open] = count / -sizeOf(rest);
+  const isBatch = all[0] === -1 || all[0] === 0 || all[0] === 1 || Number.isNaN(all[0]);
+  if (!isBatch || rest.some((d) => !(Number.isInteger(d) && d > 0)) || sizeOf(rest) !== count) {
+    return refuse(`it makes [${wanted}] of [N, ${from.dims}]`);
+  }
+  if (from.perm) return shuffled(cx, node, from.value, from.dims, from.perm, rest);
+  give(cx, node, from.value, rest);
+}
+
+/** The end of reshape, transpose, reshape: channels dealt out, or pixels. */
+function shuffled(
+  cx: Reading,
+  node: OnnxNode,
+  value: string,
+  dims: readonly number[],
+  perm: readonly number[],
+  to: readonly number[],
+): undefined {
+  const key = perm.join();
+  const [a, b, c, d, e] = dims as [number, number, number, number, number];
+  if (key === "0,2,1,3,4" && to.join() === `${a * b},${c},${d}`) {
+    const source = settle(cx, { value, dims: [a * b, c, d] }, labelOf(node));
+    return give(cx, node, layer(cx, node, { op: "chanshuffle", inputs: [source], attrs: { groups: a } }));
+  }
+  if (key === "0,2,1,3" && dims.length === 3 && to.join() === draftDims(cx, value).join()) {
+    return give(cx, node, layer(cx, node, { op: "chanshuffle", inputs: [value], attrs: { groups: a } }));
+  }
+  if (key === "0,1,4,2,5,3" && b === c && to.join() === `${a},${d * b},${e * b}`) {
+    const source = settle(cx, { value, dims: [a * b * c, d, e] }, labelOf(node));
+    return give(cx, node, layer(cx, node, { op: "pixelshuffle", inputs: [source], attrs: { factor: b } }));
+  }
+  refuse(`it makes [${to}] of [${dims}] transposed by [${perm}]`);
+}
+
+export function transpose(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const rank = from.dims.length + 1;
+  const perm = ints(node, "perm") ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  if (from.perm || perm.length !== rank || perm[0] !== 0) return refuse(`it transposes by [${perm}]`);
+  const dims = perm.slice(1).map((p) => from.dims[p - 1] as number);
+  const order = perm.slice(1).filter((p) => from.dims[p - 1] !== 1);
+  // sizes of 1 move no element
+  if (order.every((p, i) => i === 0 || p > (order[i - 1] as number))) return give(cx, node, from.value, dims);
+  if (perm.join() === "0,1,3,2") {
+    return give(cx, node, layer(cx, node, { op: "swaphw", inputs: [settle(cx, from, labelOf(node))] }));
+  }
+  cx.seen.set(node.outputs[0] ?? "", { value: from.value, dims: from.dims, perm });
+}
+
+export function flatten(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  if (axisOf(int(node, "axis", 1), from.dims) !== 1) refuse("it flattens other axes than all after the batch");
+  give(cx, node, from.value, [sizeOf(from.dims)]);
+}
+
+export function squeeze(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const axes = listOf(cx, node, 1, "axes");
+  if (node.op === "Squeeze") {
+    const gone = axes?.map((a) => axisOf(a, from.dims)) ?? from.dims.flatMap((d, i) => (d === 1 ? [i + 1] : []));
+    if (gone.some((a) => from.dims[a - 1] !== 1)) refuse(`it drops the axes [${axes}] of [N, ${from.dims}]`);
+    return give(
+      cx,
+      node,
+      from.value,
+      from.dims.filter((_, i) => !gone.includes(i + 1)),
+    );
+  }
+  const rank = from.dims.length + 1 + (axes?.length ?? 0);
+  const dims: number[] = [];
+  const put = new Set(axes?.map((a) => (a < 0 ? a + rank : a)));
+  if (put.has(0) || rank > 8) refuse("it adds an axis before the batch");
+  for (let i = 1, at = 0; i < rank; i++) dims.push(put.has(i) ? 1 : (from.dims[at++] as number));
+  give(cx, node, from.value, dims);
+}
+
+export function slice(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const starts = listOf(cx, node, 1, "starts") ?? [];
+  const ends = listOf(cx, node, 2, "ends") ?? [];
+  const axes = listOf(cx, node, 3, "axes") ?? starts.map((_, i) => i);
+  if ((listOf(cx, node, 4, "steps") ?? []).some((s) => s !== 1)) refuse("its step is not 1");
+  let value = settle(cx, from, labelOf(node));
+  axes.forEach((a, i) => {
+    const axis = axisOf(a, from.dims);
+    const size = from.dims[axis - 1] ?? 0;
+    const within = (x: number): number => Math.min(Math.max(x < 0 ? x + size : x, 0), size);
+    if (axis === 0) refuse("it takes a part of the batch");
+    const [start, stop] = [within(starts[i] as number), within(ends[i] as number)];
+    if (start === 0 && stop === size) return;
+    value = layer(cx, node, { op: "slice", inputs: [value], attrs: { start, stop, ...(axis === 1 ? {} : { axis: AXES[axis - 1] }) } });
+  });
+  give(cx, node, value);
+}
+
+export function split(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const axis = axisOf(int(node, "axis", 0), from.dims);
+  const size = from.dims[axis - 1] ?? refuse("it parts the batch");
+  const parts = node.outputs.length;
+  const each = Math.ceil(size / parts);
+  const sizes = listOf(cx, node, 1, "split") ?? Array.from({ length: parts }, (_, i) => Math.min(each, size - i * each));
+  const value = settle(cx, from, labelOf(node));
+  let start = 0;
+  node.outputs.forEach((name, i) => {
+    const stop = start + (sizes[i] ?? 0);
+    const part = layer(cx, node, { op: "slice", inputs: [value], attrs: { start, stop, ...(axis === 1 ? {} : { axis: AXES[axis - 1] }) } });
+    cx.seen.set(name, { value: part, dims: draftDims(cx, part) });
+    start = stop;
+  });
+}
+
+export function concat(cx: Reading, node: OnnxNode): undefined {
+  const values = node.inputs.map((_, i) => settle(cx, input(cx, node, i), labelOf(node)));
+  const axis = axisOf(int(node, "axis", 1), input(cx, node, 0).dims);
+  if (axis === 0) refuse("it joins batches");
+  const [only] = values;
+  if (values.length === 1 && only !== undefined) return give(cx, node, only);
+  give(cx, node, layer(cx, node, { op: "concat", inputs: values, attrs: axis === 1 ? {} : { axis: AXES[axis - 1] } }));
+}
+
+export function pad(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const pads = listOf(cx, node, 1, "pads") ?? [];
+  if (node.inputs[3]) refuse("it names its axes");
+  const value = settle(cx, from, labelOf(node));
+  const mode = text(node, "mode", "constant");
+  const fill = constant(cx, node, 2)?.data[0] ?? float(node, "value", 0);
+  if (pads.length !== 8 || pads[0] !== 0 || pads[4] !== 0 || pads.some((p) => p < 0)) return refuse(`its amounts are [${pads}]`);
+  if (pads.every((p) => p === 0)) return give(cx, node, value);
+  const isMap = pads[1] === 0 && pads[5] === 0;
+  if (!isMap && [2, 3, 6, 7].some((i) => pads[i] !== 0)) refuse("it pads the channels and the map");
+  const amount = (isMap ? [2, 3, 6, 7] : [1, 5]).map((i) => pads[i] as number);
+  const attrs = {
+    amount,
+    ...(fill === 0 ? {} : { value: fill }),
+    ...(mode === "constant" ? {} : { mode }),
+    ...(isMap ? {} : { axis: "c" }),
+  };
+  const padded = layer(cx, node, { op: "pad", inputs: [value], attrs });
+  cx.seen.set(node.outputs[0] ?? "", {
+    value: padded,
+    dims: draftDims(cx, padded),
+    ...(isMap && mode === "constant" && fill === 0 ? { padded: { value, pads: amount } } : {}),
+  });
+}
+
+export function resize(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const [h, w] = from.dims.slice(1) as [number, number];
+  if (from.dims.length !== 3) refuse("it resizes no map");
+  const isOld = node.op === "Upsample" || cx.opset < 11;
+  const scales = listOf(cx, node, isOld ? 1 : 2, "scales") ?? [];
+  const sizes = isOld ? undefined : constant(cx, node, 3)?.data;
+  const to =
+    sizes?.length === 4 ? [sizes[2], sizes[3]] : [Math.floor(h * (scales[2] ?? Number.NaN)), Math.floor(w * (scales[3] ?? Number.NaN))];
+  const [hh, ww] = to as [number, number];
+  if (!(hh > 0 && ww > 0) || scales[0] === 0) refuse("its sizes are not known");
+  const how = text(node, "mode", "nearest");
+  const where = text(node, "coordinate_transformation_mode", isOld ? "asymmetric" : "half_pixel");
+  const whole = hh % h === 0 && ww % w === 0;
+  const align = where === "align_corners";
+  if (how === "nearest") {
+    const rounding = text(node, "nearest_mode", isOld ? "floor" : "round_prefer_floor");
+    const fits = where === "asymmetric" ? rounding === "floor" : whole && where !== "align_corners" && rounding.startsWith("round");
+    if (!fits) refuse(`nearest with ${where} and ${rounding}`);
+  } else if ((how !== "linear" && how !== "bilinear") || !(align || where === "half_pixel" || where === "pytorch_half_pixel")) {
+    refuse(`${how} with ${where}`);
+  }
+  const attrs = {
+    ...(whole && hh / h === ww / w ? { scale: hh / h } : { size: hh === ww ? hh : [hh, ww] }),
+    ...(how === "nearest" ? {} : { mode: "bilinear" }),
+    ...(align ? { align } : {}),
+  };
+  give(cx, node, layer(cx, node, { op: "upsample", inputs: [settle(cx, from, labelOf(node))], attrs }));
+}

@@ -1,0 +1,199 @@
+/** An ONNX model as a network in our vocabulary: constants folded, shapes inferred by our own ops, idioms named. */
+import type { Message } from "../diagnostics/diagnostic.ts";
+import { messages } from "../diagnostics/messages.gen.ts";
+import { foldIdioms } from "./fold-idioms.ts";
+import type { ImportedNet, ImportedTensor } from "./imported.ts";
+import { LARGEST_SIZE, netDraft } from "./net-draft.ts";
+import { foldNode, vector } from "./onnx-constants.ts";
+import { activation, arithmetic, expand, gelu, isPlain, norm, plain } from "./onnx-elementwise.ts";
+import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart, readOnnx, Unreadable } from "./onnx-file.ts";
+import { concat, flatten, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
+import { give, input, labelOf, layer, type Reading, Refusal, refuse, settle, text } from "./onnx-reading.ts";
+import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
+
+export interface OnnxOptions {
+  /** How the file is called in messages. */
+  readonly file: string;
+  readonly name: string;
+  /** Sizes that replace the declared ones, by input, the batch included. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** External data; without it there is none. */
+  readonly readPart?: ReadPart;
+}
+
+type Reader = (cx: Reading, node: OnnxNode) => undefined;
+
+const READERS: Readonly<Record<string, Reader>> = {
+  Conv: conv,
+  ConvTranspose: deconv,
+  Gemm: matrix,
+  MatMul: matrix,
+  MaxPool: pool,
+  AveragePool: pool,
+  GlobalAveragePool: (cx, node) => give(cx, node, layer(cx, node, { op: "gap", inputs: [settle(cx, input(cx, node, 0), labelOf(node))] })),
+  GlobalMaxPool: (cx, node) => give(cx, node, layer(cx, node, { op: "gmp", inputs: [settle(cx, input(cx, node, 0), labelOf(node))] })),
+  ReduceMean: reduce,
+  ReduceMax: reduce,
+  Reshape: reshape,
+  Transpose: transpose,
+  Flatten: flatten,
+  Squeeze: squeeze,
+  Unsqueeze: squeeze,
+  Slice: slice,
+  Split: split,
+  Concat: concat,
+  Pad: pad,
+  Resize: resize,
+  Upsample: resize,
+  Erf: gelu,
+  Expand: expand,
+  Identity: same,
+  Dropout: same,
+  Cast: same,
+  DepthToSpace(cx, node) {
+    if (text(node, "mode", "DCR") !== "CRD") refuse("its mode is DCR");
+    const factor = Number(node.attrs.get("blocksize")?.i ?? 0n);
+    give(cx, node, layer(cx, node, { op: "pixelshuffle", inputs: [settle(cx, input(cx, node, 0), labelOf(node))], attrs: { factor } }));
+  },
+  ...Object.fromEntries(
+    ["LeakyRelu", "Elu", "Neg", "Gelu", "HardSigmoid", "Clip", "PRelu", "Pow", "Softmax"].map((op) => [op, activation]),
+  ),
+  ...Object.fromEntries(
+    ["BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "LRN"].map((op) => [op, norm]),
+  ),
+  ...Object.fromEntries(["Add", "Sub", "Mul", "Div", "Sum"].map((op) => [op, arithmetic])),
+};
+
+function same(cx: Reading, node: OnnxNode): undefined {
+  cx.seen.set(node.outputs[0] ?? "", input(cx, node, 0));
+}
+
+/** The net, or what is wrong with the file: one message, whatever the file holds. */
+export function importOnnx(bytes: Uint8Array, options: OnnxOptions): ImportedNet | { readonly problem: Message } {
+  let model: OnnxModel;
+  try {
+    model = readOnnx(bytes, options.readPart ?? (() => undefined));
+    return convert(model, options);
+  } catch (error) {
+    if (error instanceof Unreadable) return { problem: messages.SE601.unread({ file: options.file, reason: error.message }) };
+    throw error;
+  }
+}
+
+function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions): ImportedNet | { readonly problem: Message } {
+  const draft = netDraft();
+  const cx: Reading = {
+    draft,
+    opset: model.opset,
+    constants: new Map(model.constants),
+    seen: new Map(),
+    readers: readersOf(model.nodes),
+    outputs: new Set(model.outputs),
+    tensorNames: new Map(),
+    done: new Set(),
+  };
+  for (const { name: given, shape } of model.inputs) {
+    const sizes = shapes?.[given] ?? shape;
+    const [, ...rest] = sizes ?? [];
+    const open = sizes === undefined ? [] : rest.flatMap((d, i) => (d === undefined ? [i + 1] : []));
+    const known = rest as readonly number[];
+    if (sizes === undefined || open.length > 0) {
+      const shown = shape ? `[${shape.map((d) => d ?? "?").join(", ")}]` : "unknown";
+      const example = rest.length === 3 ? `1x${rest.map((d, i) => d ?? (i === 0 ? 3 : 224)).join("x")}` : "1x3x224x224";
+      return { problem: messages.SE603.open({ file, input: given, shape: shown, example: `${given}=${example}` }) };
+    }
+    if ((known.length !== 1 && known.length !== 3) || known.some((d) => !Number.isInteger(d) || d < 1 || d > LARGEST_SIZE)) {
+      return { problem: messages.SE601.unread({ file, reason: `its input \`${given}\` has the shape [${sizes}]` }) };
+    }
+    cx.seen.set(given, { value: draft.input(given, known), dims: known });
+  }
+  const refused: { node: OnnxNode; why: string }[] = [];
+  const broken = new Set<string>();
+  for (const node of model.nodes) {
+    // what an unsupported node makes is unknown; what reads it is not wrong for that
+    if (node.inputs.some((i) => broken.has(i))) node.outputs.forEach((o) => void broken.add(o));
+    else {
+      const why = readNode(cx, node, readPart);
+      if (why === undefined) continue;
+      refused.push({ node, why });
+      for (const o of node.outputs) broken.add(o);
+    }
+  }
+  if (refused.length > 0) {
+    const list = refused.map(({ node, why }) => `\`${labelOf(node)}\` (${node.op})${why && `: ${why}`}`).join("; ");
+    return { problem: messages.SE602.nodes({ file, count: refused.length, nodes: list }) };
+  }
+  const outputs = model.outputs.flatMap((o) => {
+    const seen = cx.seen.get(o);
+    return seen ? [{ name: o, value: settle(cx, seen, o) }] : [];
+  });
+  if (outputs.length === 0) return { problem: messages.SE601.unread({ file, reason: "no layer makes its outputs" }) };
+  return foldIdioms(renameTensors(draft.finish(name, outputs), cx.tensorNames));
+}
+
+function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
+  const readers = new Map<string, OnnxNode[]>();
+  for (const node of nodes) {
+    for (const name of new Set(node.inputs)) {
+      const list = readers.get(name);
+      if (list) list.push(node);
+      else readers.set(name, [node]);
+    }
+  }
+  return readers;
+}
+
+/** Reads one node; gives the reason when it has no equivalent ("" when its kind is unknown). */
+function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): string | undefined {
+  if (cx.done.has(node)) return undefined;
+  const out = node.outputs[0] ?? "";
+  const keep = (c: Constant | undefined): boolean => {
+    if (c) cx.constants.set(out, c);
+    return c !== undefined;
+  };
+  if (node.op === "Constant") return keep(constantNode(node, readPart)) ? undefined : "its value is no tensor";
+  const known = node.inputs.map((i) => (i === "" ? undefined : cx.constants.get(i)));
+  if (node.op === "Shape") {
+    const seen = cx.seen.get(node.inputs[0] ?? "");
+    if (seen && keep(vector([Number.NaN, ...seen.dims]))) return undefined;
+  }
+  if (node.inputs.every((i, n) => i === "" || known[n]) && keep(foldNode(node, known))) return undefined;
+  const reader =
+    node.domain === "" ? (isPlain(node.op) ? plain : Object.hasOwn(READERS, node.op) ? READERS[node.op] : undefined) : undefined;
+  if (!reader) return node.domain === "" ? "" : `of the domain ${node.domain}`;
+  try {
+    reader(cx, node);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error.message;
+    throw error;
+  }
+}
+
+function constantNode(node: OnnxNode, readPart: ReadPart | undefined): Constant | undefined {
+  const value = (name: string) => node.attrs.get(name);
+  const tensor = value("value")?.t;
+  if (tensor) return constantOf(tensor, readPart ?? (() => undefined));
+  if (node.attrs.has("value_float")) return { shape: [], data: Float32Array.of(value("value_float")?.f ?? 0) };
+  if (node.attrs.has("value_int")) return { shape: [], data: Float64Array.of(Number(value("value_int")?.i ?? 0n)) };
+  if (node.attrs.has("value_ints")) return vector(value("value_ints")?.ints.map(Number) ?? []);
+  const floats = value("value_floats")?.floats;
+  return floats ? { shape: [floats.length], data: Float32Array.from(floats) } : undefined;
+}
+
+/** Tensors under the file's own names; a name that two layers share stays with the first. */
+function renameTensors(net: ImportedNet, names: ReadonlyMap<string, string>): ImportedNet {
+  const weights = new Map<string, ImportedTensor>();
+  const renamed = new Map<string, string>();
+  for (const [key, value] of net.weights) {
+    const wanted = names.get(key);
+    const name = wanted !== undefined && !weights.has(wanted) && !net.weights.has(wanted) ? wanted : key;
+    renamed.set(key, name);
+    weights.set(name, value);
+  }
+  const nodes = net.nodes.map((n) => ({
+    ...n,
+    tensors: Object.fromEntries(Object.entries(n.tensors).map(([role, key]) => [role, renamed.get(key) ?? key])),
+  }));
+  return { ...net, nodes, weights };
+}

@@ -1,0 +1,80 @@
+/** `net A from onnx "FILE"`: the model as a net of the language, and its tensors on the layers that read them (language.md section 9.3). */
+import { Diagnostics } from "../diagnostics/diagnostic.ts";
+import { messages } from "../diagnostics/messages.gen.ts";
+import type { ImportedNet } from "../import/imported.ts";
+import { importOnnx } from "../import/onnx.ts";
+import { type ImportedSpec, toSpec } from "../import/to-spec.ts";
+import { must } from "../invariant.ts";
+import { sourceFile } from "../source.ts";
+import type { NetDef, StringLiteral } from "../syntax/ast.ts";
+import { parseSpec } from "../syntax/parse.ts";
+import { type Context, report } from "./expand-context.ts";
+import { library } from "./library.ts";
+import type { FileScope } from "./scope.ts";
+import { type LevelNode, levelAround, pathOf, walk } from "./tree.ts";
+
+export interface OpenedModel {
+  readonly def: NetDef;
+  readonly home: FileScope;
+  readonly net: ImportedNet;
+  readonly spec: ImportedSpec;
+}
+
+/** Reads the model and writes it as a spec; undefined after a reported problem. */
+export function openModel(cx: Context, path: StringLiteral, home: FileScope, name: string): OpenedModel | undefined {
+  const file = path.value;
+  const read = home.readBytes?.(file) ?? { ok: false as const, reason: "model files are not read here" };
+  if (!read.ok) {
+    report(cx, messages.SE009.file({ file, reason: read.reason }), path.span);
+    return undefined;
+  }
+  const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/") + 1) : "";
+  const net = importOnnx(read.bytes, {
+    file,
+    name,
+    shapes: cx.shapes,
+    readPart(location, offset, length) {
+      const part = home.readBytes?.(folder + location);
+      return part?.ok ? part.bytes.subarray(offset, length === undefined ? undefined : offset + length) : undefined;
+    },
+  });
+  if ("problem" in net) {
+    report(cx, net.problem, path.span);
+    return undefined;
+  }
+  const spec = toSpec(net);
+  if ("problem" in spec) {
+    report(cx, messages.SE601.unread({ file, reason: spec.problem }), path.span);
+    return undefined;
+  }
+  const diagnostics = new Diagnostics();
+  const text = sourceFile(file, spec.text);
+  const parsed = parseSpec(text, diagnostics);
+  const [problem] = diagnostics.all;
+  if (problem) {
+    report(cx, messages.SE601.unread({ file, reason: problem.title }), path.span);
+    return undefined;
+  }
+  const def = must(parsed?.defs[0], "the net of an imported spec") as NetDef;
+  return { def, home: { file: text, library: false, definitions: library() }, net, spec };
+}
+
+/** Puts the file's tensors on the layers, under the names they have there. */
+export function giveTensors(level: LevelNode, { net, spec }: OpenedModel): void {
+  const own = pathOf(level);
+  const prefix = own === "" ? "" : `${own}.`;
+  const byLayer = new Map<string, Map<string, { name: string; data: Float32Array }>>();
+  for (const [path, name] of spec.names) {
+    const at = path.lastIndexOf(".");
+    const tensors = byLayer.get(path.slice(0, at)) ?? new Map();
+    byLayer.set(path.slice(0, at), tensors);
+    tensors.set(path.slice(at + 1), { name: prefix + name, data: must(net.weights.get(name), name).data });
+  }
+  const aliases = spec.merges[Symbol.iterator]();
+  walk(level, (node) => {
+    if (node.kind === "merge" && levelAround(node) === level) node.alias = must(aliases.next().value, "a merge of the spec");
+    if (node.kind !== "layer") return;
+    const given = byLayer.get(pathOf(node).slice(prefix.length));
+    if (given) node.given = given;
+  });
+}
