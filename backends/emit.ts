@@ -77,7 +77,7 @@ function hasAllOps(backend: GraphBackend, graph: Graph, diagnostics: Diagnostics
   const missing = graph.nodes.filter((n) => !known.has(n.op));
   for (const node of missing) {
     diagnostics.report(
-      messages.SE501.layer({ target: backend.name, layer: node.op, path: node.path, targets: "cpu, tfjs, webgpu" }),
+      messages.SE501.layer({ target: backend.name, layer: node.op, path: node.path, targets: "cpu, tfjs, wasm, webgpu" }),
       // inside a block, the place is the call in the user's own file
       node.origin.via.at(-1) ?? node.origin.span,
     );

@@ -9,6 +9,7 @@ import { cpu } from "./cpu/index.ts";
 import { onnx } from "./onnx/index.ts";
 import { pytorch } from "./pytorch/index.ts";
 import { tfjs } from "./tfjs/index.ts";
+import { wasm } from "./wasm/index.ts";
 import { webgpu } from "./webgpu/index.ts";
 
 export type { Backend };
@@ -21,7 +22,7 @@ export interface Reporter {
 /** The default export of a package of the user's project; undefined when it is not installed. Loading may run the package's code. */
 export type LoadPackage = (name: string) => Promise<unknown>;
 
-const builtIn: readonly Backend[] = [cpu, onnx, pytorch, tfjs, webgpu] as unknown as readonly Backend[];
+const builtIn: readonly Backend[] = [cpu, onnx, pytorch, tfjs, wasm, webgpu] as unknown as readonly Backend[];
 
 /** In alphabetical order of their names. */
 export const builtInBackends = (): readonly Backend[] => builtIn;

@@ -250,19 +250,18 @@ const node =
   !(/** @type {any} */ (globalThis).Bun);
 const port = node ? /** @type {any} */ (globalThis).process.getBuiltinModule("node:worker_threads").parentPort : globalThis;
 
-/** @type {any} */
-let run;
-/** @type {any} */
-let setup;
+/** @type {{ setup?: any, run?: any }} */
+const state = {};
 
 /** @param {any} data */
 async function receive(data) {
-  if (!run) {
-    setup = data;
-    run = (await WebAssembly.instantiate(data.compiled, { env: { memory: data.memory } })).exports.run;
+  if (!state.run) {
+    state.setup = data;
+    state.run = (await WebAssembly.instantiate(data.compiled, { env: { memory: data.memory } })).exports.run;
     port.postMessage("ready");
     return;
   }
+  const { run, setup } = state;
   const { thread, threads, steps } = setup;
   const scratch = setup.scratch + thread * setup.scratchBytes;
   const times = [];

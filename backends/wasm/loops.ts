@@ -6,9 +6,10 @@ import { walk } from "../../compiler/ir/expr.ts";
 import type { Value, Weight } from "../../compiler/ir/graph.ts";
 import type { Axis, Expr, LoopKernel, Program } from "../../compiler/ir/kernel.ts";
 import { axisLast, inQuads, type Layout, layoutOf, rowMajor, sizesOf } from "./addressing.ts";
+import { dependsOn, offsetFrom } from "./expr-forms.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { Address, KernelCode, PackedTensor } from "./kernel-code.ts";
-import { dependsOn, type Operand, offsetFrom, Selector } from "./select.ts";
+import { type Operand, Selector } from "./select.ts";
 
 export interface LoopContext {
   readonly storage: Program["storage"];

@@ -3,9 +3,10 @@
  * conditions on them are plain i32, so that a `select` on them is a branch and the arm not taken loads nothing.
  */
 import { invariant, must } from "../../compiler/invariant.ts";
-import { typeOf, walk } from "../../compiler/ir/expr.ts";
+import { typeOf } from "../../compiler/ir/expr.ts";
 import type { BinaryFn, Expr, UnaryFn } from "../../compiler/ir/kernel.ts";
-import { inQuads, type Layout } from "./addressing.ts";
+import type { Layout } from "./addressing.ts";
+import { isUniform, type Linear, type Load, linearise, loadForm } from "./expr-forms.ts";
 import type { FunctionWriter, Local } from "./function-writer.ts";
 import type { PlainOp } from "./opcodes.ts";
 import { emitExp, emitLog, emitPow, emitTanh } from "./vector-math.ts";
@@ -23,34 +24,6 @@ export interface Scope {
   /** The axis walked four elements at a time. */
   readonly wide?: { readonly axis: string; readonly size: number };
   readonly acc?: Local;
-}
-
-type Load = Extract<Expr, { kind: "load" }>;
-
-export function dependsOn(e: Expr, axis: string): boolean {
-  let found = false;
-  walk(e, (part) => {
-    if (part.kind === "index" && part.name === axis) found = true;
-  });
-  return found;
-}
-
-/** k of c + k for the axis c; undefined for anything else. */
-export function offsetFrom(e: Expr, axis: string): number | undefined {
-  if (e.kind === "index") return e.name === axis ? 0 : undefined;
-  if (e.kind !== "binary" || (e.fn !== "add" && e.fn !== "sub")) return undefined;
-  const [base, by] = e.a.kind === "const" && e.fn === "add" ? [e.b, e.a] : [e.a, e.b];
-  if (base.kind !== "index" || base.name !== axis || by.kind !== "const") return undefined;
-  return e.fn === "add" ? by.value : -by.value;
-}
-
-/** How a load looks from the wide axis: one element for all lanes, four consecutive ones, or four anywhere. */
-export function loadForm(e: Load, layout: Layout, axis: string): "uniform" | "quad" | "gather" {
-  const dependent = e.at.map((c, i) => (layout.sizes[i] === 1 ? false : dependsOn(c, axis)));
-  if (!dependent.includes(true)) return "uniform";
-  const onlyUnit = dependent.every((d, i) => d === (i === layout.unit));
-  const offset = offsetFrom(e.at[layout.unit] as Expr, axis);
-  return onlyUnit && inQuads(layout) && offset !== undefined && offset >= 0 && offset % 4 === 0 ? "quad" : "gather";
 }
 
 const INTEGER: Readonly<Partial<Record<BinaryFn, PlainOp>>> = {
@@ -81,39 +54,6 @@ const FLOAT_UNARY: Readonly<Partial<Record<UnaryFn, PlainOp>>> = {
   sqrt: "f32x4.sqrt",
   floor: "f32x4.floor",
 };
-
-/** Whether a condition is decided by integers alone, the same for all lanes. */
-function isUniform(e: Expr): boolean {
-  switch (e.kind) {
-    case "const":
-    case "index":
-      return true;
-    case "binary":
-      return e.fn === "and" ? isUniform(e.a) && isUniform(e.b) : typeOf(e.a) === "i32";
-    case "unary":
-      return e.fn === "not" && isUniform(e.x);
-    default:
-      return false;
-  }
-}
-
-/** A coordinate as the sum of factors times axes, of other parts, and a constant. */
-interface Linear {
-  readonly axes: Map<string, number>;
-  readonly rest: { readonly factor: number; readonly e: Expr }[];
-  constant: number;
-}
-
-function linearise(e: Expr, factor: number, into: Linear): void {
-  if (e.kind === "const") into.constant += e.value * factor;
-  else if (e.kind === "index") into.axes.set(e.name, (into.axes.get(e.name) ?? 0) + factor);
-  else if (e.kind === "binary" && (e.fn === "add" || e.fn === "sub")) {
-    linearise(e.a, factor, into);
-    linearise(e.b, e.fn === "add" ? factor : -factor, into);
-  } else if (e.kind === "binary" && e.fn === "mul" && e.b.kind === "const") linearise(e.a, factor * e.b.value, into);
-  else if (e.kind === "binary" && e.fn === "mul" && e.a.kind === "const") linearise(e.b, factor * e.a.value, into);
-  else into.rest.push({ factor, e });
-}
 
 /** Writes expressions of one place of a function. Equal parts are computed once, as far as branches allow. */
 export class Selector {

@@ -1,0 +1,135 @@
+/**
+ * Both binaries and one, two and three threads: within bounds of the reference, and the same bits whatever the number of threads. Node 20 has
+ * relaxed SIMD behind a flag, which must be set before the engine sees the first such module.
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Backend, Tensors } from "../../backends/backend.ts";
+import { emitTarget } from "../../backends/emit.ts";
+import { referenceNets, type TestNet } from "../../backends/testing-nets.ts";
+import { graphInputs, mismatch, referenceInputs, sampleGraph, sampleInputs, sampleWeights } from "../../backends/testing-samples.ts";
+import { wasm } from "../../backends/wasm/index.ts";
+import { judgeBinaries, runModule, type WasmRunner, type WasmRunOptions } from "../../backends/wasm/run.ts";
+import { allowedError, derivedBounds } from "../../compiler/analysis/bounds.ts";
+import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import type { Graph } from "../../compiler/ir/graph.ts";
+import { allOps, opOf } from "../../compiler/ops/index.ts";
+import { rounded, runReference, weightsOf } from "../../compiler/reference/run.ts";
+
+setFlagsFromString("--experimental-wasm-relaxed-simd");
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const open: WasmRunner[] = [];
+afterEach(async () => {
+  for (const runner of open.splice(0)) await runner.close();
+});
+
+function emit(graph: Graph, batch: number) {
+  const diagnostics = new Diagnostics();
+  const emitted = emitTarget({
+    backend: wasm as unknown as Backend,
+    graph,
+    options: { inline: false, threads: true },
+    weights: sampleWeights,
+    batch,
+    level: 2,
+    diagnostics,
+    source: "sample.se",
+    verify: true,
+  });
+  expect(diagnostics.all).toEqual([]);
+  return emitted.artifacts;
+}
+
+async function start(files: ReturnType<typeof emit>, net: string, options: WasmRunOptions): Promise<WasmRunner> {
+  const runner = await runModule(files, net, options);
+  open.push(runner);
+  return runner;
+}
+
+function netFaults({ graph, batch }: TestNet, inputs: Tensors, outputs: Tensors): string[] {
+  const reader = rounded(sampleWeights);
+  const arrays = referenceInputs(graph, batch, inputs);
+  const want = new Map(Object.entries(runReference(graph, arrays, reader, { batch })));
+  const got = new Map(Object.entries(outputs));
+  return derivedBounds(graph, arrays, reader, { batch }).flatMap(({ output, allowed }) => {
+    const tensor = want.get(output);
+    const fault = tensor && mismatch(got.get(output), tensor.data, tensor.shape, allowed);
+    return fault === undefined ? [] : [`${output}: ${fault}`];
+  });
+}
+
+describe.each(referenceNets().map((net) => [net.graph.name, net] as const))("%s", (name, net) => {
+  const files = emit(net.graph, net.batch);
+  const inputs = graphInputs(net.graph, net.batch, "threads");
+
+  test.each(["plain", "relaxed"] as const)("%s binary: within bounds, the same bits with 1, 2 and 3 threads", async (binary) => {
+    const alone = await (await start(files, name, { binary })).run(inputs);
+    expect(netFaults(net, inputs, alone)).toEqual([]);
+    for (const threads of [2, 3]) {
+      const runner = await start(files, name, { binary, threads });
+      expect(runner.runtime).toBe(`${binary === "relaxed" ? "relaxed simd" : "simd"}, ${threads} threads`);
+      for (let run = 0; run < 3; run++) expect(await runner.run(inputs)).toEqual(alone);
+    }
+  });
+});
+
+test("the engine accepts both binaries", async () => {
+  for (const net of referenceNets()) expect(await judgeBinaries(emit(net.graph, net.batch))).toEqual([]);
+});
+
+describe("relaxed binary: samples of", () => {
+  for (const [name, op] of allOps()) {
+    test(name, async () => {
+      const graph = sampleGraph(name, op);
+      const inputs = sampleInputs(name, op);
+      const files = emit(graph, 1);
+      const outputs = await (await start(files, graph.name, { binary: "relaxed" })).run(inputs);
+      const tensors = weightsOf(graph, rounded(sampleWeights));
+      const faults = graph.nodes.flatMap((node, i) => {
+        const def = opOf(node.op);
+        const arrays = node.inputs.map((v) => ({
+          shape: v.type.shape as readonly number[],
+          data: Float64Array.from(inputs[v.name] as Float32Array),
+        }));
+        const want = def.reference(arrays, tensors(node), node.attrs as never);
+        const fault = mismatch(outputs[node.path], want.data, want.shape, allowedError(def, arrays, tensors(node), node.attrs, want));
+        return fault === undefined ? [] : [`sample "${def.samples[i]?.name}": ${fault}`];
+      });
+      expect(faults).toEqual([]);
+    });
+  }
+});
+
+test("a pool: profile names every layer, dispose ends a run, and 1,000 runs need no more memory", async () => {
+  const net = referenceNets()[0] as TestNet;
+  const files = emit(net.graph, net.batch);
+  const inputs = graphInputs(net.graph, net.batch, "profile");
+  for (const threads of [1, 2]) {
+    const runner = await start(files, "plain", { threads });
+    const profile = await runner.profile(inputs);
+    expect(profile.map((p) => p.layer).filter((l) => l.startsWith("stem") || l.startsWith("body"))).toHaveLength(2);
+    expect(profile.every((p) => p.ms >= 0)).toBe(true);
+    await runner.run(inputs);
+    const inUse = (): number => {
+      collectGarbage();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = inUse();
+    for (let i = 0; i < 1000; i++) await runner.run(inputs);
+    // the copies of the inputs alone came to 2.3 MB
+    expect(inUse() - before).toBeLessThan(2 ** 17);
+    const running = runner.run(inputs);
+    await runner.close();
+    await expect(running).rejects.toThrow(/plain: .*dispose/);
+    await expect(runner.profile(inputs)).rejects.toThrow("plain: profile after dispose");
+  }
+}, 60_000);
+
+test("a wrong number of threads is a TypeError, a net without a worker says so", async () => {
+  const net = referenceNets()[0] as TestNet;
+  const files = emit(net.graph, net.batch);
+  await expect(runModule(files, "plain", { threads: 2.5 })).rejects.toThrow("plain: threads must be a whole number from 1 to 64, got 2.5");
+});
