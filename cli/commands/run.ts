@@ -37,7 +37,7 @@ interface RunOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptio
 }
 
 const MAX_JSON_ELEMENTS = 65_536;
-const DEFAULT_TARGETS = ["cpu"];
+const DEFAULT_TARGETS = ["wasm"];
 
 function topOf(data: Float32Array, k: number): { index: number; value: number }[] {
   return [...data]

@@ -111,7 +111,7 @@ test("compile: one object a line, a net after the other; paths are relative; the
 test("run: every value of the output, and the largest of them", async () => {
   const [result] = await results("run", ["run", "tiny.se", "--top", "2", "--seed", "3"]);
   const output = result?.outputs[0];
-  expect(result).toMatchObject({ net: "tiny", target: "cpu", inputs: [{ name: "image", shape: [1, 3, 6, 6], source: "random, seed 3" }] });
+  expect(result).toMatchObject({ net: "tiny", target: "wasm", inputs: [{ name: "image", shape: [1, 3, 6, 6], source: "random, seed 3" }] });
   expect(output).toMatchObject({ name: "logits", dtype: "f32", shape: [1, 5] });
   const largest = [...(output?.data ?? [])].map((value, index) => ({ index, value })).sort((a, b) => b.value - a.value);
   expect(output?.data).toHaveLength(5);
@@ -120,7 +120,7 @@ test("run: every value of the output, and the largest of them", async () => {
 
 test("targets and ops: options and arguments as JSON Schema", async () => {
   const [targets] = await results("targets", ["targets"]);
-  expect(targets?.targets.map((t) => t.name)).toEqual(["cpu", "tfjs", "webgpu"]);
+  expect(targets?.targets.map((t) => t.name)).toEqual(["cpu", "onnx", "pytorch", "tfjs", "wasm", "webgpu"]);
   expect(targets?.targets.find((t) => t.name === "webgpu")?.options).toMatchObject({
     type: "object",
     properties: { f16: { type: "boolean" } },
