@@ -112,6 +112,8 @@ export interface KernelBackend<O extends z.ZodObject = z.ZodObject> extends Back
 export type Cell<Out> = (node: Node, args: readonly string[]) => Out;
 
 export interface GraphBackend<O extends z.ZodObject = z.ZodObject> extends BackendBase<O> {
+  /** Tensors keep the names of weight files; without it they are called after the layer that reads them. */
+  readonly fileNames?: boolean;
   readonly level: "graph";
   /** Names of the ops it can write; absent when it has all. Others are SE501 before `emit` is called. */
   readonly ops?: readonly string[] | undefined;

@@ -10,6 +10,7 @@ import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from
 import type { NetTree } from "../compiler/semantics/tree.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 import type { Backend, Emitted, GraphBackend, KernelBackend, WeightsStore } from "./backend.ts";
+import { pathNames } from "./path-names.ts";
 
 export interface EmitTargetRequest {
   readonly backend: Backend;
@@ -57,7 +58,8 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const start = now();
   const run = { verify, now: request.now, onPass: onPass as RunOptions<Graph>["onPass"] };
   const asWritten = backend.level === "graph" && backend.asWritten === true;
-  const graph = asWritten ? request.graph : optimizeGraph(request.graph, { level, diagnostics, remark, training, ...run });
+  const given = backend.level === "graph" && !backend.fileNames ? pathNames(request.graph) : request.graph;
+  const graph = asWritten ? given : optimizeGraph(given, { level, diagnostics, remark, training, ...run });
   const optimized = now();
   if (backend.level === "graph") {
     if (!hasAllOps(backend, graph, diagnostics)) return { artifacts: [], metrics: {}, graph, timings: { optimize: 0, lower: 0, emit: 0 } };

@@ -44,6 +44,7 @@ export const onnx = defineBackend({
   name: "onnx",
   apiVersion: API_VERSION,
   level: "graph",
+  fileNames: true,
   summary: "one ONNX model, opset 13 to 21, weights under their own names, any batch size",
   options,
   openBatch: true,

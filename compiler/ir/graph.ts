@@ -47,6 +47,8 @@ export interface Weight {
   readonly init: Init;
   /** Values that came with the net's own model file; they stand where others are initialised. */
   readonly given?: Float32Array;
+  /** Its name in weight files, where that is not `path`. */
+  readonly fileName?: string;
   /**
    * `init preserve` (language.md section 10): the exact power of two this tensor is multiplied by when the file does not
    * have the inserted layers that `group` names. Absent on everything else.

@@ -48,7 +48,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
 
   /** The values of a tensor that is not derived, into `values`. */
   const base = (weight: Weight, values: Float32Array): Float32Array => {
-    const source = plan?.sources.get(weight.path);
+    const source = plan?.sources.get(weight.fileName ?? weight.path);
     if (source?.kind === "file") {
       invariant(file !== undefined, `no file for ${weight.path}`);
       tensorValuesInto(file, source.tensor, values);
