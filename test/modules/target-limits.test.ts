@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { API_VERSION, type Backend, defineBackend } from "../../backends/backend.ts";
 import { emitTarget } from "../../backends/emit.ts";
+import { wasm } from "../../backends/wasm/index.ts";
 import { webgpu } from "../../backends/webgpu/index.ts";
 import { check, Diagnostics, type Graph, renderText, sourceFile, weightReader } from "../../compiler/index.ts";
 
@@ -53,4 +54,12 @@ test("SE503: a map that no device can bind is refused, one that fits is not", ()
   expect(artifacts).toBe(0);
   expect(texts.join("\n")).toMatchSnapshot();
   expect(emit(webgpu, graph, 2).texts).toEqual([]);
+});
+
+test("SE503: what does not fit into the 4 GiB of a WebAssembly memory is refused before weights are packed", () => {
+  const graph = graphOf("plain.se");
+  const { texts, artifacts } = emit(wasm as unknown as Backend, graph, 40_000);
+  expect(artifacts).toBe(0);
+  expect(texts.join("\n")).toMatchSnapshot();
+  expect(emit(wasm as unknown as Backend, graph, 2).texts).toEqual([]);
 });
