@@ -2,6 +2,7 @@
  * One register tile of a contraction: rows x 4 or 8 outputs, all products, then the epilogue (kernels.md section 2.1). Per product: one
  * or two loads of packed weights, one splatted load for each row, one multiply-add for each accumulator.
  */
+import { invariant } from "../../compiler/invariant.ts";
 import type { FunctionWriter, Local } from "./function-writer.ts";
 import type { Binary } from "./tiles.ts";
 
@@ -35,6 +36,7 @@ export interface TileLocals {
 /** Leaves the sums in the returned locals, [row][vector]; the caller releases them. */
 export function emitTile(f: FunctionWriter, spec: TileSpec, { input, panel }: TileLocals): Local[][] {
   const { rows, vectors, offsets, binary } = spec;
+  invariant(liveVectors(spec) <= (binary.relaxed ? 15 : 12), `a tile of ${rows}x${vectors * 4} does not fit the registers`);
   const step = vectors * 16;
   const levels = spec.levels.length > 0 ? spec.levels : [{ count: 1, stride: 4 }];
   const inner = levels[0] as Level;
@@ -130,7 +132,7 @@ function loopTo(f: FunctionWriter, p: Local, bytes: number, body: () => void): v
 }
 
 /** Most vectors alive in the inner loop; 16 registers, and V8 keeps one for itself (kernels.md section 2.1). */
-export function liveVectors({ rows, vectors, binary }: Pick<TileSpec, "rows" | "vectors" | "binary">): number {
+function liveVectors({ rows, vectors, binary }: Pick<TileSpec, "rows" | "vectors" | "binary">): number {
   const fused = binary.relaxed && rows >= LEAST_FUSED_ROWS;
   return rows * vectors + vectors + (fused ? 1 : 2);
 }
