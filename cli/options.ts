@@ -121,8 +121,7 @@ export const withMatching = (c: Command): Command =>
     .option("--ignore-extra", "allow tensors the net has no place for")
     .option("--partial", "allow missing tensors; they are made new");
 
-export const withShape = (c: Command): Command =>
-  c.option("--shape <NAME=SIZES>", "another input size, as in image=1x3x64x64", parseShape);
+export const withShape = (c: Command): Command => c.option("--shape <NAME=SIZES>", "another input size, as in image=1x3x64x64", parseShape);
 
 export const withSize = (c: Command): Command =>
   withShape(c.option("--batch <N>", "images per run (default 1)", parseInteger(1, MAX_BATCH)));
