@@ -42,7 +42,7 @@ export const planHalo = defineKernelPass({
     const storage = new Map(program.storage);
     for (const [value, halo] of halos) {
       const old = storage.get(value);
-      if (!old || old.order !== "nhwc" || old.halo >= halo) continue;
+      if (old?.order !== "nhwc" || old.halo >= halo) continue;
       storage.set(value, { ...old, halo });
       changed = true;
     }
