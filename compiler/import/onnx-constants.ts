@@ -13,6 +13,15 @@ const intOf = (node: OnnxNode, name: string, other: number): number => {
   return a ? Number(a.i) : other;
 };
 
+const FOLDED: ReadonlySet<string> = new Set(
+  "Identity Dropout Cast Floor Sqrt Neg Shape Unsqueeze Squeeze Reshape Gather Slice Concat ConstantOfShape Transpose Add Sub Mul Div".split(
+    " ",
+  ),
+);
+
+/** Whether nodes of this kind can be computed when all they read is known. */
+export const isFoldable = (op: string): boolean => FOLDED.has(op);
+
 /** The value of a node whose inputs are all known; undefined when it is not one of those that exporters use for shapes. */
 export function foldNode(node: OnnxNode, inputs: readonly (Constant | undefined)[]): Constant | undefined {
   const x = inputs[0];

@@ -4,7 +4,7 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import { foldIdioms } from "./fold-idioms.ts";
 import type { ImportedNet, ImportedTensor } from "./imported.ts";
 import { LARGEST_SIZE, netDraft } from "./net-draft.ts";
-import { foldNode, vector } from "./onnx-constants.ts";
+import { foldNode, isFoldable, vector } from "./onnx-constants.ts";
 import { activation, arithmetic, expand, gelu, isPlain, norm, plain } from "./onnx-elementwise.ts";
 import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart, readOnnx, Unreadable } from "./onnx-file.ts";
 import { concat, flatten, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
@@ -111,13 +111,11 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
   const broken = new Set<string>();
   for (const node of model.nodes) {
     // what an unsupported node makes is unknown; what reads it is not wrong for that
-    if (node.inputs.some((i) => broken.has(i))) node.outputs.forEach((o) => void broken.add(o));
-    else {
-      const why = readNode(cx, node, readPart);
-      if (why === undefined) continue;
-      refused.push({ node, why });
-      for (const o of node.outputs) broken.add(o);
-    }
+    const behind = node.inputs.some((i) => broken.has(i));
+    // but a kind that nothing reads is refused wherever it stands: all are listed at once
+    const why = behind ? (isKnown(node) ? undefined : unknownKind(node)) : readNode(cx, node, readPart);
+    if (why !== undefined) refused.push({ node, why });
+    if (behind || why !== undefined) node.outputs.forEach((o) => void broken.add(o));
   }
   if (refused.length > 0) {
     const list = refused.map(({ node, why }) => `\`${labelOf(node)}\` (${node.op})${why && `: ${why}`}`).join("; ");
@@ -143,6 +141,13 @@ function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
   return readers;
 }
 
+const readerOf = (node: OnnxNode) =>
+  node.domain === "" ? (isPlain(node.op) ? plain : Object.hasOwn(READERS, node.op) ? READERS[node.op] : undefined) : undefined;
+
+const isKnown = (node: OnnxNode): boolean => readerOf(node) !== undefined || (node.domain === "" && isFoldable(node.op));
+
+const unknownKind = (node: OnnxNode): string => (node.domain === "" ? "" : `of the domain ${node.domain}`);
+
 /** Reads one node; gives the reason when it has no equivalent ("" when its kind is unknown). */
 function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): string | undefined {
   if (cx.done.has(node)) return undefined;
@@ -158,9 +163,8 @@ function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): 
     if (seen && keep(vector([Number.NaN, ...seen.dims]))) return undefined;
   }
   if (node.inputs.every((i, n) => i === "" || known[n]) && keep(foldNode(node, known))) return undefined;
-  const reader =
-    node.domain === "" ? (isPlain(node.op) ? plain : Object.hasOwn(READERS, node.op) ? READERS[node.op] : undefined) : undefined;
-  if (!reader) return node.domain === "" ? "" : `of the domain ${node.domain}`;
+  const reader = readerOf(node);
+  if (!reader) return unknownKind(node);
   try {
     reader(cx, node);
     return undefined;

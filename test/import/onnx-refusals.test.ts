@@ -1,0 +1,95 @@
+/** What an import refuses, it refuses with one message that says all: SE601, SE602, SE603. */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ModelProtoSchema } from "onnx-buf";
+import { describe, expect, test } from "vitest";
+import { importModel } from "../../compiler/import/index.ts";
+
+type Dim = number | string;
+
+/** A model whose nodes form a chain from `x` to the last node's output. */
+function model(ops: readonly (readonly [name: string, op: string])[], shape: readonly Dim[]): Uint8Array {
+  const dim = ops.map(([, op], i) => ({ op, from: i === 0 ? "x" : `v${i - 1}`, to: `v${i}` }));
+  const dims = shape.map((d) =>
+    typeof d === "number" ? { value: { case: "dimValue" as const, value: BigInt(d) } } : { value: { case: "dimParam" as const, value: d } },
+  );
+  const tensorType = { elemType: 1, shape: { dim: dims } };
+  return toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, {
+      irVersion: 8n,
+      opsetImport: [{ domain: "", version: 17n }],
+      graph: {
+        name: "g",
+        node: dim.map(({ op, from, to }, i) => ({ name: ops[i]?.[0] ?? "", opType: op, input: [from], output: [to] })),
+        input: [{ name: "x", type: { value: { case: "tensorType", value: tensorType } } }],
+        output: [{ name: `v${ops.length - 1}` }],
+      },
+    }),
+  );
+}
+
+function refusal(bytes: Uint8Array): { code: string; title: string; help?: string | undefined } {
+  const outcome = importModel(bytes, { file: "m.onnx" });
+  if (!("problem" in outcome)) throw new Error(`imported: ${outcome.spec}`);
+  return outcome.problem;
+}
+
+describe("models that cannot be imported", () => {
+  test("what is supported comes in", () => {
+    const outcome = importModel(model([["a", "Relu"]], ["N", 3, 8, 8]), { file: "m.onnx" });
+    expect("problem" in outcome ? outcome.problem : outcome.spec).toContain("relu");
+  });
+
+  test("SE602 names every node that has no equivalent, and counts them", () => {
+    const { code, title } = refusal(
+      model(
+        [
+          ["first", "Relu"],
+          ["odd one", "NonZero"],
+          ["between", "Relu"],
+          ["last", "Einsum"],
+        ],
+        ["N", 3, 8, 8],
+      ),
+    );
+    expect(code).toBe("SE602");
+    expect(title).toMatch(/^2 of the nodes of `m\.onnx`/);
+    expect(title).toContain("odd one");
+    expect(title).toContain("last");
+    expect(title).not.toContain("between");
+  });
+
+  test("SE603: open sizes, with the flag that gives them", () => {
+    const { code, title, help } = refusal(model([["a", "Relu"]], ["N", 3, "height", "width"]));
+    expect(code).toBe("SE603");
+    expect(title).toContain("`x`");
+    expect(help).toContain("--shape x=");
+  });
+
+  test("SE601: bytes that are no model; every cut of a model is refused or read, never a throw", () => {
+    expect(refusal(new TextEncoder().encode("no model at all")).code).toBe("SE601");
+    const whole = model([["a", "Relu"]], ["N", 3, 8, 8]);
+    for (let n = 0; n < whole.length; n++) {
+      const outcome = importModel(whole.subarray(0, n), { file: "m.onnx" });
+      if ("problem" in outcome) expect(outcome.problem.code).toMatch(/^SE60[123]$/);
+    }
+  });
+
+  test("changed bytes never throw", () => {
+    const whole = model(
+      [
+        ["a", "Relu"],
+        ["b", "Softmax"],
+      ],
+      ["N", 3, 8, 8],
+    );
+    for (let at = 0; at < whole.length; at++) {
+      for (const value of [0, 0x7f, 0xff]) {
+        const changed = whole.slice();
+        changed[at] = value;
+        const outcome = importModel(changed, { file: "m.onnx" });
+        if ("problem" in outcome) expect(outcome.problem.code).toMatch(/^SE\d{3}$/);
+      }
+    }
+  });
+});
