@@ -379,6 +379,8 @@ def main():
                 file.write(json.dumps(line) + "\n")
             print(f"epoch {epoch + 1}/{a.epochs}: loss {line['loss']:.4f}, val accuracy {100 * val_accuracy:.2f} %", flush=True)
     if world > 1:
+        # nobody leaves while another still waits for an answer
+        dist.barrier()
         dist.destroy_process_group()
 
 
