@@ -1,15 +1,11 @@
 /** What the readers of single ONNX nodes share: known values, the net being drafted, attributes, and how a node is refused. */
-import type { Message } from "../diagnostics/diagnostic.ts";
 import type { NetDraft } from "./net-draft.ts";
 import type { Constant, OnnxNode } from "./onnx-file.ts";
+import { added, dimsIn, refuse, type SeenValue, settled, shortest } from "./reading.ts";
 
-/**
- * A value of the net as the file sees it. `dims` are its sizes without the batch; they may differ from those of `value` in the draft as
- * long as the order of elements is the same, so squeezing and flattening cost no layer until one is needed.
- */
-export interface Seen {
-  readonly value: string;
-  readonly dims: readonly number[];
+export { Refusal, refuse, shortest, sizeOf } from "./reading.ts";
+
+export interface Seen extends SeenValue {
   /** A border of zeros that a convolution can take over, and the value without it. */
   readonly padded?: { readonly value: string; readonly pads: readonly number[] };
   /** Axes of `dims` (with the batch) after a transposition that is no layer by itself: half of a channel shuffle. */
@@ -31,13 +27,6 @@ export interface Reading {
   readonly done: Set<OnnxNode>;
 }
 
-/** Why a node has no equivalent; caught by the driver, which goes on with the next node. */
-export class Refusal extends Error {}
-
-export function refuse(why: string): never {
-  throw new Refusal(why);
-}
-
 export const ints = (node: OnnxNode, name: string): readonly number[] | undefined => {
   const a = node.attrs.get(name);
   return a && a.ints.length > 0 ? a.ints.map(Number) : undefined;
@@ -51,22 +40,10 @@ export const text = (node: OnnxNode, name: string, other: string): string => {
   return a?.s === undefined || a.s.length === 0 ? other : new TextDecoder().decode(a.s);
 };
 
-/** The shortest decimal that is the same f32: 0.1 was written, not 0.10000000149. */
-export function shortest(x: number): number {
-  const single = Math.fround(x);
-  if (!Number.isFinite(single)) return x;
-  for (let digits = 1; digits < 9; digits++) {
-    const short = Number(single.toPrecision(digits));
-    if (Math.fround(short) === single) return short;
-  }
-  return single;
-}
 export const float = (node: OnnxNode, name: string, other: number): number => {
   const a = node.attrs.get(name);
   return a?.f === undefined ? other : shortest(a.f);
 };
-
-export const sizeOf = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
 export function input(cx: Reading, node: OnnxNode, i: number): Seen {
   const name = node.inputs[i] ?? "";
@@ -87,23 +64,11 @@ export function listOf(cx: Reading, node: OnnxNode, i: number, name: string): re
 }
 
 /** Sizes of the draft's value, without the batch. */
-export const draftDims = (cx: Reading, value: string): readonly number[] => cx.draft.typeOf(value).shape.slice(1) as readonly number[];
+export const draftDims = (cx: Reading, value: string): readonly number[] => dimsIn(cx.draft, value);
 
-const sameDims = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
-
-/** The value with the sizes that the file gives it: a flatten or a reshape is added when the draft has others. */
-export function settle(cx: Reading, seen: Seen, label: string): string {
-  if (seen.perm) return refuse("it reads a transposition that is no part of a channel shuffle");
-  const have = draftDims(cx, seen.value);
-  if (sameDims(have, seen.dims)) return seen.value;
-  if (seen.dims.length === 1 && have.length === 3) return added(cx, cx.draft.add({ label, op: "flatten", inputs: [seen.value] }));
-  if (seen.dims.length !== 1 && seen.dims.length !== 3) return refuse(`it reads a value of rank ${seen.dims.length + 1}`);
-  return added(cx, cx.draft.add({ label, op: "reshape", inputs: [seen.value], attrs: { dims: seen.dims } }));
-}
-
-function added(_cx: Reading, value: string | Message): string {
-  return typeof value === "string" ? value : refuse(value.title);
-}
+/** The value with the sizes that the file gives it. */
+export const settle = (cx: Reading, seen: Seen, label: string): string =>
+  seen.perm ? refuse("it reads a transposition that is no part of a channel shuffle") : settled(cx.draft, seen, label);
 
 export interface Layer {
   readonly op: string;
@@ -116,7 +81,6 @@ export interface Layer {
 /** Adds a layer called after the node. */
 export function layer(cx: Reading, node: OnnxNode, { op, inputs, attrs = {}, tensors = {} }: Layer): string {
   const value = added(
-    cx,
     cx.draft.add({
       label: labelOf(node),
       op,

@@ -20,14 +20,7 @@ import {
   tensor,
   text,
 } from "./onnx-reading.ts";
-
-const pair = (v: readonly number[]): number | readonly number[] => (v.every((x) => x === v[0]) ? (v[0] as number) : v);
-
-/** [top, left, bottom, right] as short as it can be said. */
-function border(pads: readonly number[]): number | readonly number[] {
-  const [t, l, b, r] = pads as [number, number, number, number];
-  return t === b && l === r ? pair([t, l]) : pads;
-}
+import { border, pair } from "./reading.ts";
 
 interface Window {
   readonly kernel: readonly number[];

@@ -221,6 +221,8 @@ function squeezeExcite(shape: Shape, items: readonly Item[], fork: string): Sque
       : n.op === "conv" && n.attrs.kernel === 1 && Object.keys(n.attrs).every((k) => ["out", "kernel", "bias"].includes(k));
   const channels = shape.types.get(fork)?.shape;
   if (!plain(fc1) || !plain(fc2) || channels?.length !== 4 || fc2.attrs.out !== channels[1]) return undefined;
-  if ("bias" in fc1.tensors !== "bias" in fc2.tensors) return undefined;
-  return { hidden: fc1.attrs.out as number, bias: "bias" in fc1.tensors, act: act.op, gate: gate.op, fc1, fc2 };
+  // from the arguments, not the tensors: a net may come without weights
+  const biased = (n: ImportedNode): boolean => (n.op === "linear" ? n.attrs.bias !== false : n.attrs.bias === true);
+  if (biased(fc1) !== biased(fc2)) return undefined;
+  return { hidden: fc1.attrs.out as number, bias: biased(fc1), act: act.op, gate: gate.op, fc1, fc2 };
 }
