@@ -69,13 +69,31 @@ export interface EmitContext<O> {
 
 export type Tensors = Readonly<Record<string, Float32Array>>;
 
+/** Time of one kernel in one run. */
+export interface LayerTime {
+  /** The kernel's name: layer path, and what was fused into it. */
+  readonly layer: string;
+  readonly ms: number;
+}
+
+export interface RunnerOptions {
+  /** Threads that share each layer, for targets that let the caller choose; default 1. */
+  readonly threads?: number;
+}
+
 /** Runs emitted files on this machine; used by `run`, `verify`, `bench` and the conformance tests. */
 export interface Runner {
   /** "swiftshader (software adapter), register kernels", "@tensorflow/tfjs 4.22.0, cpu". */
   readonly runtime: string;
   /** Maps or weights are stored in f16, so that no f32 bound can hold. */
   readonly half?: boolean;
+  /** Threads of this process's WebAssembly or JavaScript that compute; absent where native code or a device does. */
+  readonly threads?: number;
+  /** A device that is a program on this CPU: its times say nothing about a real one. */
+  readonly software?: boolean;
   run(inputs: Tensors): Promise<Tensors>;
+  /** Runs once and gives the time of every kernel, in their order; absent where a target cannot tell. */
+  profile?(inputs: Tensors): Promise<readonly LayerTime[]>;
   close(): Promise<void>;
 }
 
@@ -97,7 +115,7 @@ interface BackendBase<O extends z.ZodObject> {
    */
   readonly wholeNetLimit?: number;
   /** Loaded lazily from `run.ts`, the only file of a backend that may touch node:* or an optional package. `net` is the net's name. */
-  readonly runner?: (files: readonly Artifact[], net: string) => Promise<Runner | Unavailable>;
+  readonly runner?: (files: readonly Artifact[], net: string, options?: RunnerOptions) => Promise<Runner | Unavailable>;
   /** Asks the target's own compiler about the emitted files (`--validate`): what it refuses, nothing when all is well. From `run.ts` too. */
   readonly judge?: (files: readonly Artifact[], net: string) => Promise<readonly string[] | Unavailable>;
 }

@@ -22,7 +22,7 @@ export interface KernelRow {
 }
 
 /** Multiply-adds count as two; loops count their body once a point. */
-function flopsOf(k: Kernel): number {
+export function flopsOf(k: Kernel): number {
   switch (k.kind) {
     case "contract":
     case "depthwise": {

@@ -146,6 +146,28 @@ export const outputSchemas = {
     ),
     timings: z.strictObject({ load: z.number(), run: z.number() }),
   }),
+  bench: z.strictObject({
+    net: z.string(),
+    macs: count,
+    results: z.array(
+      z.strictObject({
+        target: z.string(),
+        runtime: z.string(),
+        medianMs: z.number(),
+        p95Ms: z.number(),
+        gflops: z.number(),
+        peakShare: z.number().optional(),
+        runs: count,
+        threads: count.optional(),
+        software: z.boolean().optional(),
+        layers: z.array(
+          z.strictObject({ path: z.string(), op: z.string().optional(), kernel: z.string(), ms: z.number(), gflops: z.number() }),
+        ),
+      }),
+    ),
+    skipped: z.array(z.strictObject({ target: z.string(), reason: z.string() })),
+    peaks: z.array(z.strictObject({ threads: count, gflops: z.number(), fused: z.boolean() })),
+  }),
   ls: z.strictObject({
     net: z.string(),
     selector: z.string().optional(),

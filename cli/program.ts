@@ -45,6 +45,11 @@ const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import("./commands/verify.ts")).verifyCommand,
   },
   {
+    name: "bench",
+    summary: "latency, GFLOP/s, share of the peak, per layer",
+    load: async () => (await import("./commands/bench.ts")).benchCommand,
+  },
+  {
     name: "inspect",
     summary: "layers, shapes, parameters, MACs, memory",
     load: async () => (await import("./commands/inspect.ts")).inspectCommand,

@@ -7,6 +7,7 @@ export async function runModule(files: readonly Artifact[], net: string): Promis
   const loaded = await load({ weights });
   return {
     runtime: `${process.release.name} ${process.version}`,
+    threads: 1,
     run: (inputs) => loaded.run(inputs),
     close: async () => loaded.dispose(),
   };

@@ -48,6 +48,7 @@ export async function tfjsRunner(files: readonly Artifact[], net: string): Promi
   const loaded = await module.load({ tf, weights: module.weights });
   return {
     runtime: `${name} ${tf.version_core}, ${tf.getBackend()}`,
+    ...(tf.getBackend() === "cpu" ? { threads: 1 } : {}),
     run: (inputs) => loaded.run(inputs),
     close: async () => loaded.dispose(),
   };

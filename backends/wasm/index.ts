@@ -181,6 +181,6 @@ export const wasm = defineBackend({
     maxBuffers: Number.MAX_SAFE_INTEGER,
   },
   emit,
-  runner: async (files, net) => (await import("./run.ts")).runModule(files, net),
+  runner: async (files, net, given) => (await import("./run.ts")).wasmRunner(files, net, given),
   judge: async (files) => (await import("./run.ts")).judgeBinaries(files),
 });

@@ -18,6 +18,8 @@ const COPY_DST = 8;
 const STORAGE = 128;
 const QUERY_RESOLVE = 512;
 const COMPUTE_STAGE = 4;
+/** Of a query set, by the specification. */
+const MOST_QUERIES = 4096;
 /** What every device grants without being asked. */
 const GRANTED = { maxStorageBufferBindingSize: 134217728, maxBufferSize: 268435456 };
 
@@ -291,8 +293,10 @@ async function makeGpuNet(tables, signature, options, weights) {
     const measure = async (inputs) => {
       if (lost) throw new Error(lost);
       write(inputs);
-      if (!device.features.has("timestamp-query") || plan.length > 2048) {
+      if (!device.features.has("timestamp-query") || plan.length > MOST_QUERIES / 2) {
         const times = [];
+        // the first layer must not pay for the upload
+        await Promise.race([device.queue.onSubmittedWorkDone(), loss]);
         for (const step of plan) {
           const start = performance.now();
           const encoder = device.createCommandEncoder();
@@ -345,7 +349,10 @@ async function makeGpuNet(tables, signature, options, weights) {
       async profile(inputs) {
         if (disposed) throw new Error(\`\${net}: profile after dispose\`);
         const taken = takeInputs(net, signature.inputs, inputs);
-        return exclusive(() => measure(taken));
+        return exclusive(() => {
+          if (disposed) throw new Error(\`\${net}: profile after dispose\`);
+          return measure(taken);
+        });
       },
       adapter: {
         vendor: info.vendor ?? "",

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Artifact, Runner, Unavailable } from "../backend.ts";
+import type { Artifact, LayerTime, Runner, Unavailable } from "../backend.ts";
 import { importModule, type LoadedNet } from "../module/import-module.ts";
 
 interface Dawn {
@@ -12,7 +12,7 @@ interface Dawn {
 
 /** What `load` of a WebGPU module returns beyond the common part. */
 export interface GpuNet extends LoadedNet {
-  profile(inputs: Readonly<Record<string, Float32Array>>): Promise<{ readonly layer: string; readonly ms: number }[]>;
+  profile(inputs: Readonly<Record<string, Float32Array>>): Promise<readonly LayerTime[]>;
   readonly adapter: {
     readonly vendor: string;
     readonly architecture: string;
@@ -100,7 +100,9 @@ export async function webgpuRunner(files: readonly Artifact[], net: string): Pro
   return {
     runtime: `${adapter.architecture || adapter.vendor || "WebGPU"}${kind}, ${adapter.variant} kernels${adapter.f16 ? ", f16" : ""}`,
     half: adapter.f16,
+    software: adapter.isFallbackAdapter,
     run: (inputs) => loaded.run(inputs),
+    profile: (inputs) => loaded.profile(inputs),
     close: async () => {
       loaded.dispose();
       opened.device.destroy();

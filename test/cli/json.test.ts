@@ -27,6 +27,7 @@ describe("every command's output follows its schema", () => {
     ["compile", ["compile", "tiny.se", "two.se", "-t", "cpu,webgpu,tfjs"]],
     ["verify", ["verify", "two.se", "-t", "cpu", "--samples", "1", "--layers"]],
     ["run", ["run", "tiny.se", "--top", "2"]],
+    ["bench", ["bench", "tiny.se", "-t", "wasm,cpu,onnx", "--runs", "2"]],
     ["ls", ["ls", "net.se", "@conv"]],
     ["expand", ["expand", "net.se"]],
     ["targets", ["targets"]],

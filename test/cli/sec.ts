@@ -12,6 +12,8 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Both streams are terminals. */
   readonly terminal?: boolean;
+  /** Default: a clock that stands still. */
+  readonly now?: () => number;
 }
 
 export async function sec(args: readonly string[], cwd: string = process.cwd(), around: Surroundings = {}): Promise<Ran> {
@@ -30,7 +32,7 @@ export async function sec(args: readonly string[], cwd: string = process.cwd(), 
     stdout: stream("out"),
     stderr: stream("err"),
     stdin: () => (typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin),
-    now: () => 0,
+    now: around.now ?? (() => 0),
   });
   return { code, ...written };
 }

@@ -178,6 +178,43 @@ test("layers of real size compile in seconds and are right: a bottleneck of SE-R
   expect(Math.max(...[...out].map((y, i) => Math.abs(y - (expected[i] as number))))).toBeLessThanOrEqual(allowed);
 });
 
+test("profile: every dispatch by the device's clock, and without one each on its own; not after dispose", async () => {
+  const artifacts = files({ variant: "register", f16: false });
+  expect(device.features.has("timestamp-query")).toBe(true);
+  let queries = 0;
+  const createQuerySet = (descriptor: GPUQuerySetDescriptor): GPUQuerySet => {
+    queries++;
+    return device.createQuerySet(descriptor);
+  };
+  const without = new Set([...device.features].filter((f) => f !== "timestamp-query"));
+  const names: string[][] = [];
+  for (const [changes, used] of [
+    [{ createQuerySet }, 1],
+    [{ createQuerySet, features: without }, 0],
+  ] as const) {
+    queries = 0;
+    const loaded = await start(artifacts, disguised(changes));
+    const started = performance.now();
+    const profile = await loaded.profile(inputs);
+    const took = performance.now() - started;
+    expect(queries).toBe(used);
+    // parts of the whole, whatever the machine: a wrong unit is off by a thousand
+    expect(profile.every((p) => p.ms >= 0)).toBe(true);
+    const sum = profile.reduce((n, p) => n + p.ms, 0);
+    expect(sum).toBeGreaterThan(0);
+    expect(sum).toBeLessThanOrEqual(took);
+    names.push(profile.map((p) => p.layer));
+    // a profile changes no result
+    expect(distance(must((await loaded.run(inputs)).logits, "logits"))).toBeLessThanOrEqual(1e-4);
+    const pending = loaded.profile(inputs);
+    loaded.dispose();
+    await expect(pending).rejects.toThrow(/^se_mobile: .*dispose/);
+    await expect(loaded.profile(inputs)).rejects.toThrow("se_mobile: profile after dispose");
+  }
+  expect(names[1]).toEqual(names[0]);
+  expect(names[0]?.length).toBe(new Set(names[0]).size);
+});
+
 test("hardware gets the tiled kernels; the caller's device outlives the net", async () => {
   const adapterInfo = { vendor: "maker", architecture: "chip", isFallbackAdapter: false };
   const loaded = await start(files({ variant: "auto", f16: false }), disguised({ adapterInfo }));
