@@ -9,6 +9,7 @@ import { depthwiseSteps } from "../backends/wasm/depthwise.ts";
 import { encodeModule } from "../backends/wasm/encoder.ts";
 import { FunctionWriter } from "../backends/wasm/function-writer.ts";
 import type { Address } from "../backends/wasm/kernel-code.ts";
+import { winogradSteps } from "../backends/wasm/winograd.ts";
 import { storedBytes } from "../compiler/analysis/liveness.ts";
 import { must } from "../compiler/invariant.ts";
 import * as x from "../compiler/ir/expr.ts";
@@ -23,7 +24,11 @@ const window = { kernel: [3, 3], pad: ONE, bias: true, act: relu } as const;
 const pointwise = { bias: true, act: relu } as const;
 const depthwise = { kind: "depthwise", kernel: [3, 3], pad: ONE, bias: true } as const;
 
-const CASES: Readonly<Record<string, Case>> = {
+const CASES: Readonly<Record<string, Case & { readonly winograd?: boolean }>> = {
+  "Winograd 3x3, 56x56, 64 to 64": { ...window, in: [64, 56, 56], out: 64, winograd: true },
+  "Winograd 3x3, 28x28, 128 to 128": { ...window, in: [128, 28, 28], out: 128, winograd: true },
+  "Winograd 3x3, 14x14, 256 to 256": { ...window, in: [256, 14, 14], out: 256, winograd: true },
+  "Winograd 3x3, 7x7, 512 to 512": { ...window, in: [512, 7, 7], out: 512, winograd: true },
   "3x3, 56x56, 64 to 64": { ...window, in: [64, 56, 56], out: 64 },
   "3x3, 28x28, 128 to 128": { ...window, in: [128, 28, 28], out: 128 },
   "3x3, 14x14, 256 to 256": { ...window, in: [256, 14, 14], out: 256 },
@@ -100,12 +105,16 @@ function peak(relaxed: boolean): number {
 }
 
 function measure(
-  c: Case,
+  c: Case & { readonly winograd?: boolean },
   relaxed: boolean,
 ): { readonly gflops: number; readonly ms: number; readonly bytes: number; readonly why: string } {
   const { program, kernel } = build(c);
   const steps = must(
-    kernel.kind === "depthwise" ? depthwiseSteps(program, kernel, { relaxed }) : contractSteps(program, kernel, { relaxed }),
+    kernel.kind === "depthwise"
+      ? depthwiseSteps(program, kernel, { relaxed })
+      : c.winograd
+        ? winogradSteps(program, kernel, { relaxed })
+        : contractSteps(program, kernel, { relaxed }),
     "a schedule",
   );
   let top = 256;

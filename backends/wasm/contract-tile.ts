@@ -19,6 +19,8 @@ export interface TileSpec {
   readonly offsets: readonly number[];
   readonly levels: readonly Level[];
   readonly binary: Binary;
+  /** What the sums begin with: the panel's first values (its bias), or zeros in a panel that has none. Default "panel". */
+  readonly start?: "panel" | "zero";
 }
 
 /** Few accumulators wait for the multiply-add's latency: there separate products and sums are quicker. */
@@ -51,14 +53,16 @@ export function emitTile(f: FunctionWriter, spec: TileSpec, { input, panel }: Ti
   sums.forEach((set, lane) => {
     for (let v = 0; v < vectors; v++) {
       for (const row of set) {
-        if (lane === 0) f.get(panel).memory("v128.load", v * 16);
+        if (lane === 0 && spec.start !== "zero") f.get(panel).memory("v128.load", v * 16);
         else f.f32x4(0);
         f.set(row[v] as Local);
       }
     }
   });
   f.get(input).set(p);
-  f.get(panel).i32(step).op("i32.add").set(b);
+  f.get(panel);
+  if (spec.start !== "zero") f.i32(step).op("i32.add");
+  f.set(b);
 
   const product = (lane: number, inputAt: number, weightAt: number): void => {
     weights.forEach((w, v) => {

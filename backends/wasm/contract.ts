@@ -12,12 +12,15 @@ import { contractSchedule } from "./schedule.ts";
 import { sumsStep } from "./sums.ts";
 import type { Binary, TileRun } from "./tiles.ts";
 import { emitVector, weightOf } from "./vector-expr.ts";
+import { winogradSteps } from "./winograd.ts";
 
 /** Epilogues that weigh more are computed in a loop over stored sums instead of in every tile. */
 const HEAVY = 16;
 
 /** Undefined when the kernel is none that this file can write: its loop form works. */
 export function contractSteps(program: Program, kernel: ContractKernel, binary: Binary): KernelCode[] | undefined {
+  const winograd = kernel.schedule?.algorithm === "winograd" ? winogradSteps(program, kernel, binary) : undefined;
+  if (winograd) return winograd;
   const best = contractPlan(program, kernel, binary);
   if (!best) return undefined;
   const scaling = kernel.gate === undefined ? undefined : gatedInput(program, kernel, best);

@@ -175,6 +175,7 @@ export const wasm = defineBackend({
     order: "nhwc",
     channelMultiple: 4,
     halo: true,
+    winograd: true,
     kinds: ["contract", "depthwise", "excite"],
     arenas: "single",
     alignment: 256,

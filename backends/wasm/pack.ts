@@ -96,3 +96,41 @@ export function depthwisePacking(w: Window, weight: Weight, bias: Weight | undef
     },
   };
 }
+
+/** Rows of G in U = G g G' (Lavin and Gray, section 4.1). */
+const G = [
+  [1, 0, 0],
+  [0.5, 0.5, 0.5],
+  [0.5, -0.5, 0.5],
+  [0, 0, 1],
+] as const;
+
+/** Transformed 3x3 weights: [chunk of panels][16 points][panel of the chunk][inputs][8]. Computed in f64, rounded once. */
+export function winogradPacking(w: Window, chunkPanels: number, weight: Weight): PackedTensor {
+  const [inputs, outputs] = [w.in[0], w.out[0]];
+  return {
+    weight,
+    key: `winograd ${chunkPanels}`,
+    elements: 16 * inputs * outputs,
+    fill: (from, into) => {
+      const half = new Float64Array(12);
+      for (let o = 0; o < outputs; o++) {
+        const panel = o >> 3;
+        const chunk = Math.floor(panel / chunkPanels);
+        const base = chunk * 16 * chunkPanels * inputs * 8 + (panel % chunkPanels) * inputs * 8 + (o & 7);
+        for (let i = 0; i < inputs; i++) {
+          const at = (o * inputs + i) * 9;
+          G.forEach(([a, b, c], y) => {
+            for (let x = 0; x < 3; x++)
+              half[3 * y + x] = a * (from[at + x] as number) + b * (from[at + 3 + x] as number) + c * (from[at + 6 + x] as number);
+          });
+          for (let y = 0; y < 4; y++)
+            G.forEach(([a, b, c], x) => {
+              const u = a * (half[3 * y] as number) + b * (half[3 * y + 1] as number) + c * (half[3 * y + 2] as number);
+              into[base + (4 * y + x) * chunkPanels * inputs * 8 + i * 8] = u;
+            });
+        }
+      }
+    },
+  };
+}

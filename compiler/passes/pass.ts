@@ -30,6 +30,8 @@ export interface Capabilities {
   readonly alignment: number;
   /** Pixels of a map whose channel sums one tile of `Squeeze` holds; absent: the whole map for "single" arenas, else 32. */
   readonly squeezePixels?: number;
+  /** Whether it has Winograd's F(2x2, 3x3) for the convolutions that `choose-algorithm` picks it for. */
+  readonly winograd?: boolean;
   /** Most buffers one kernel may bind. */
   readonly maxBuffers: number;
 }

@@ -10,8 +10,12 @@ import { gpu } from "../kernels/optimize.ts";
 
 // test/passes/<pass>/<case>.in.txt -> <case>.out.txt; `vitest -u` rewrites the outputs
 const root = import.meta.dirname;
-/** The one capability that webgpu lacks and a pass asks for. */
-const padded = { ...gpu, halo: true };
+/** Capabilities that webgpu lacks and passes ask for. */
+const more = (pass: string, file: string) => ({
+  ...gpu,
+  ...(pass === "plan-halo" ? { halo: true } : {}),
+  ...(file.startsWith("winograd") ? { winograd: true } : {}),
+});
 
 for (const pass of new Set(kernelPasses)) {
   const folder = `${root}/${pass.name}`;
@@ -29,7 +33,7 @@ for (const pass of new Set(kernelPasses)) {
       const context = {
         level: 2 as const,
         training: false,
-        capabilities: pass.name === "plan-halo" ? padded : gpu,
+        capabilities: more(pass.name, file),
         diagnostics: new Diagnostics(),
         remark: (r: { path: string; text: string }) => remarks.push(`# ${r.path}: ${r.text}\n`),
       };

@@ -1,4 +1,4 @@
-/** One kernel alone: its wasm steps on canary-filled memory, any split of the units, against the f64 interpreter of kernels. */
+/** One kernel alone: its wasm steps on canary-filled memory, any split of the units, against the f64 loops of the same kernel. */
 import { expect } from "vitest";
 import { encodeModule } from "../../backends/wasm/encoder.ts";
 import type { Address, KernelCode, PackedTensor } from "../../backends/wasm/kernel-code.ts";
@@ -8,7 +8,7 @@ import { must } from "../../compiler/invariant.ts";
 import type { Value, Weight } from "../../compiler/ir/graph.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";
-import { runKernels } from "../../compiler/reference/run-kernels.ts";
+import { runFast } from "../kernels/jit.ts";
 import { numbers } from "../kernels/run.ts";
 import { engine } from "./engine.ts";
 import { type Built, build, type Case } from "./kernel-case.ts";
@@ -134,18 +134,16 @@ export function worst(built: Built, c: Case, steps: readonly KernelCode[], facto
   }
   const doubles = (of: (v: number) => number): Map<number, Float64Array> =>
     new Map([...values].map(([v, data]) => [v.id, Float64Array.from(data, of)]));
-  const exact = runKernels(
+  const exact = runFast(
     [kernel],
     doubles((v) => v),
-    "f64",
   );
   const { bias: _, act, ...plain } = c;
   const sum = build({ ...plain, bias: c.bias ?? false });
   const byName = new Map([...values].map(([v, data]) => [v.name, Float64Array.from(data, Math.abs)]));
-  const magnitude = runKernels(
+  const magnitude = runFast(
     [sum.kernel],
     new Map(sum.kernel.buffers.filter((b) => b.access === "read").map((b) => [b.value.id, must(byName.get(b.value.name), b.value.name)])),
-    "f64",
   );
   const [w, epsilon] = [kernel.window, 2 ** -23];
   const products = (w.in[0] / w.groups) * w.kernel[0] * w.kernel[1] + 1;
