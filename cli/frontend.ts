@@ -38,7 +38,8 @@ export function loadSpec(session: Session, file: string, which: WhichNets): Load
   const argument = readSpecArgument(session, file, which.stdinName);
   if (!argument) return undefined;
   const workspace = loadWorkspace(argument.file, fileHost(session), session.diagnostics);
-  const named = which.net ?? argument.net;
+  const isTemplate = argument.family === true && argument.net !== undefined && !workspace.isComplete(argument.net);
+  const named = which.net ?? (isTemplate ? undefined : argument.net);
   if (named !== undefined) {
     if (workspace.visible(named) === undefined) {
       if (session.diagnostics.hasErrors) return undefined;

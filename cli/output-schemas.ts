@@ -208,6 +208,8 @@ export const outputSchemas = {
     extra: z.array(tensor),
     misshapen: z.array(z.strictObject({ name: z.string(), want: z.array(count), have: z.array(count) })),
     renames: z.array(z.strictObject({ from: z.string(), to: z.string(), tensors: count })),
+    /** Nets that ship and have exactly the file's tensors; looked for when the file does not fit. */
+    fitsOther: z.array(z.string()),
     problems: z.array(diagnostic),
   }),
   targets: z.strictObject({

@@ -15,6 +15,8 @@ export interface SpecArgument {
   readonly path: string | undefined;
   /** The net that was named by `FILE#NET` or by a bare shipped name. */
   readonly net: string | undefined;
+  /** The bare name of a family that ships. Where it is a net's name too, that net is meant if it can stand alone. */
+  readonly family?: true;
   /** What commands printed in messages use for the file. */
   readonly shown: string;
 }
@@ -109,7 +111,9 @@ export function readSpecArgument(session: Session, argument: string, stdinName =
   const absolute = path.resolve(session.options.directory, name);
   if (!existsSync(absolute) && /^[A-Za-z_]\w*$/.test(name)) {
     const nets = shippedNets();
-    const shipped = nets.fileOf.get(name);
+    const family = path.join(nets.folder, `${name}.se`);
+    const isFamily = existsSync(family);
+    const shipped = nets.fileOf.get(name) ?? (isFamily ? family : undefined);
     if (shipped === undefined) {
       const near = nearest(name, [...nets.fileOf.keys()]);
       session.usage(messages.SE521.file({ name }), undefined, near ? { help: `did you mean \`${near}\`?` } : {});
@@ -120,7 +124,13 @@ export function readSpecArgument(session: Session, argument: string, stdinName =
       session.usage(messages.SE009.file({ file: name, reason: text.reason }));
       return undefined;
     }
-    return { file: sourceFile(`${SHIPPED}${path.basename(shipped)}`, text.text), path: shipped, net: net ?? name, shown: name };
+    return {
+      file: sourceFile(`${SHIPPED}${path.basename(shipped)}`, text.text),
+      path: shipped,
+      net: net ?? (nets.fileOf.has(name) ? name : undefined),
+      shown: name,
+      ...(isFamily && net === undefined ? { family: true } : {}),
+    };
   }
   const text = readTextFile(absolute);
   const shown = name.split(path.sep).join("/");

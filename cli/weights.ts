@@ -19,6 +19,7 @@ import {
   type WeightReader,
   weightReader,
 } from "../compiler/index.ts";
+import { netsThatFit } from "./fitting-nets.ts";
 import type { MatchingOptions, WeightOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import { readTextFile, systemReason } from "./spec-files.ts";
@@ -122,6 +123,7 @@ export function matchFile(session: Session, graph: Graph, file: TensorFile, opti
     zeroBias: options.zeroBias,
     ignoreExtra: options.ignoreExtra,
     partial: options.partial,
+    elsewhere: (tensors) => netsThatFit(session, tensors, graph.name),
   });
 }
 

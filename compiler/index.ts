@@ -66,11 +66,19 @@ export { isJson, parseSpec } from "./syntax/parse.ts";
 export { jsonSchema } from "./syntax/schema.ts";
 export { type MatchOptions, type MatchResult, matchWeights, type WeightPlan } from "./weights/check.ts";
 export { checkValues } from "./weights/check-values.ts";
+export { fitsWhole, tensorNamesKey } from "./weights/fitting.ts";
 export { type NpyArray, readNpy, readNpz, writeNpy } from "./weights/npy.ts";
 export { randomInput } from "./weights/random-input.ts";
 export { type ReaderOptions, weightReader } from "./weights/reader.ts";
 export { parseRename, type RenameRule, ruleText } from "./weights/rename.ts";
-export { type ByteSource, bytesSource, type OpenResult, openSafetensors, type TensorFile } from "./weights/safetensors.ts";
+export {
+  type ByteSource,
+  bytesSource,
+  type OpenResult,
+  openSafetensors,
+  type StoredTensor,
+  type TensorFile,
+} from "./weights/safetensors.ts";
 export { isShardIndex, openShards } from "./weights/shards.ts";
 export type { WeightReader } from "./weights/source.ts";
 export { writeStateDict } from "./weights/write.ts";

@@ -5,9 +5,11 @@ import { jsonSchema } from "../compiler/syntax/schema.ts";
 import { embedTexts } from "./generate-embedded.ts";
 import { generateLibrary } from "./generate-library.ts";
 import { generateMessages, readMessageFiles } from "./generate-messages.ts";
+import { generateTensorNames } from "./generate-tensor-names.ts";
 
 const outputs: Record<string, () => string> = {
   "specs/schema.json": jsonSchema,
+  "specs/tensor-names.json": generateTensorNames,
   "compiler/semantics/library.gen.ts": () => generateLibrary(),
   "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
   "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),

@@ -52,6 +52,10 @@ function report(match: MatchResult): string {
       "renames",
       match.renames.map((r) => ({ name: `--rename ${ruleText(r.rule)}`, detail: `${r.tensors} ${r.tensors === 1 ? "fits" : "fit"}` })),
     ),
+    ...listed(
+      "other nets",
+      match.fitsOther.map((net) => ({ name: net, detail: "all fit" })),
+    ),
   ];
   return table(rows.map((r) => [r.what, r.name, r.detail]));
 }
@@ -67,6 +71,7 @@ function json(net: string, file: string, match: MatchResult): object {
     missing: match.missing.map((w) => tensor(w.path, w.value.type.dtype, w.value.type.shape)),
     extra: match.extra.map((t) => tensor(t.name, t.dtype, t.shape)),
     misshapen: match.misshapen,
+    fitsOther: match.fitsOther,
     renames: match.renames.map((r) => ({ from: r.rule.from.join("."), to: r.rule.to.join("."), tensors: r.tensors })),
     problems: match.diagnostics.map(diagnosticToJson),
   };

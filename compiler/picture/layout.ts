@@ -31,6 +31,9 @@ export interface PlacedEdge {
   readonly arrow: boolean;
   /** Written beside its start. */
   readonly label: string;
+  /** The frame it runs in, and what it comes from there; a value from outside comes from nothing. */
+  readonly frame: Frame;
+  readonly from: View | undefined;
   readonly main: boolean;
 }
 
@@ -193,7 +196,7 @@ export function layOut(picture: Picture): Layout {
       // ports lie on the border, not where the frame's contents begin and end
       if (local.vertices[e.from]?.port && first) points.unshift({ x: first.x, y });
       if (local.vertices[e.to]?.port && last) points.push({ x: last.x, y: y + height });
-      edges.push({ points, arrow: e.arrow, label: e.first ? e.value.shape : "", main: e.main });
+      edges.push({ points, arrow: e.arrow, label: e.first ? e.value.shape : "", frame, from: frame.parts[e.from], main: e.main });
     });
   };
   place(picture.root, 0, 0);

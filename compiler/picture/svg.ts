@@ -112,8 +112,11 @@ function cellSvg(view: Cell, { x, y, width, height }: PlacedView): string {
   return parts.join("");
 }
 
+/** How far the cards behind a box that stands for several reach. */
+const STACK = 6;
+
 const stacked = (x: number, y: number, width: number, height: number): string =>
-  [6, 3].map((d) => rect(x + d, y + d, width, height, 'rx="6" class="box"')).join("");
+  [STACK, STACK / 2].map((d) => rect(x + d, y + d, width, height, 'rx="6" class="box"')).join("");
 
 function closedSvg(view: Closed, { x, y, width, height }: PlacedView): string {
   const { padX, padY } = METRICS;
@@ -128,15 +131,18 @@ function closedSvg(view: Closed, { x, y, width, height }: PlacedView): string {
   ].join("");
 }
 
-/** Deeper frames are darker, in three steps. */
+/** Deeper frames are darker, in three steps; the net itself is white. */
 function levelOf(view: Frame): number {
   let level = 0;
   for (let at = view.parent; at; at = at.parent) level++;
-  return ((level - 1) % 3) + 1;
+  return level === 0 ? 0 : ((level - 1) % 3) + 1;
 }
 
+/** Classes of what has the colour of a frame: the frame, and the halo of words on it. */
+const groundOf = (view: Frame): string => `level${levelOf(view)}${view.inserted ? " inserted" : ""}`;
+
 function frameSvg(view: Frame, { x, y, width, height }: PlacedView): string {
-  const name = `frame level${levelOf(view)}${view.inserted ? " inserted" : ""}`;
+  const name = `frame ${groundOf(view)}`;
   const shifts = view.times > 1 ? [8, 4, 0] : [0];
   return shifts.map((d) => rect(x + d, y + d, width, height, `rx="8" class="${name}"`)).join("");
 }
@@ -149,7 +155,7 @@ function headingSvg(view: Frame, { x, y, width, entries }: PlacedView): string {
   const beside = Math.max(...crossing) + 10;
   const left = crossing.length > 0 && beside + words + times < width - 4 ? beside : METRICS.padX;
   return [
-    `<text x="${n(x + left)}" y="${n(y + 17)}" class="heading level${levelOf(view)}" xml:space="preserve">${titleSpans(view)}</text>`,
+    `<text x="${n(x + left)}" y="${n(y + 17)}" class="heading ${groundOf(view)}" xml:space="preserve">${titleSpans(view)}</text>`,
     view.times > 1 ? pill(x + width - 8, y + 5, timesText(view), "#57606a") : "",
   ].join("");
 }
@@ -170,17 +176,20 @@ function edgeSvg(edge: PlacedEdge): string {
 }
 
 /** Left of the line, or right of one that turns to the left. */
-function labelSvg({ points, label }: PlacedEdge): string {
+function labelSvg({ points, label, frame, from }: PlacedEdge): string {
   const [start] = points;
   if (!start || label === "") return "";
   const turn = points.find((p) => p.x !== start.x);
   const isRight = turn !== undefined && turn.x < start.x;
-  return text(start.x + (isRight ? LABEL.away : -LABEL.away), start.y + 14, label, isRight ? "shape right" : "shape");
+  const stack = from?.kind === "closed" && from.times > 1 ? STACK : 0;
+  const name = `shape ${isRight ? "right " : ""}${groundOf(frame)}`;
+  return text(start.x + (isRight ? LABEL.away : -LABEL.away), start.y + stack + 14, label, name);
 }
 
 const STYLE = `text{font-family:Inter,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:12px;fill:#24292f}
 .name,.title{font-weight:600}
-.heading,.shape{paint-order:stroke;stroke:#f6f8fa;stroke-width:4px;stroke-linejoin:round}
+.heading,.shape{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}
+text.level1{stroke:#f6f8fa}text.level2{stroke:#ebeff3}text.level3{stroke:#e1e7ed}text.inserted{stroke:#ffe9f2}
 .shape{font-size:${LABEL.size}px;fill:#57606a;text-anchor:end}.shape.right{text-anchor:start}.type{fill:#57606a}.size{font-size:11px;fill:#57606a}
 .port{fill:#fff;font-weight:600;text-anchor:middle}.pill{font-size:11px;font-weight:600;fill:#fff;text-anchor:middle}
 .box{fill:#fff;stroke:#afb8c1}.closed{fill:#eef2f7}.frame{stroke:#d0d7de}.frame.level1{fill:#f6f8fa}.frame.level2{fill:#ebeff3}.frame.level3{fill:#e1e7ed}

@@ -8,6 +8,7 @@ import { nearest, nearestFirst } from "../diagnostics/suggest.ts";
 import type { Graph, Weight } from "../ir/graph.ts";
 import { numel, shapeText } from "../ir/type.ts";
 import { LIMITS } from "../limits.ts";
+import { ignored, shapeOf, shapesFit, wantedBy } from "./fitting.ts";
 import { insertedGroups } from "./inserted.ts";
 import { type NameOptions, nameTensors, ruleText } from "./rename.ts";
 import type { StoredTensor, TensorFile } from "./safetensors.ts";
@@ -23,6 +24,8 @@ export interface MatchOptions extends NameOptions {
   readonly ignoreExtra?: boolean | undefined;
   /** `--partial`: what is missing starts anew. */
   readonly partial?: boolean | undefined;
+  /** Names of other nets whose tensors these are, by their names after renaming; asked only when they are not this net's. */
+  readonly elsewhere?: ((tensors: ReadonlyMap<string, StoredTensor>) => readonly string[]) | undefined;
 }
 
 export type WeightOrigin = { readonly kind: "file"; readonly tensor: StoredTensor } | { readonly kind: "zero" } | { readonly kind: "init" };
@@ -55,27 +58,16 @@ export interface MatchResult {
   readonly misshapen: readonly Misshapen[];
   /** Rules that would make missing tensors fit. */
   readonly renames: readonly SuggestedRename[];
+  /** Other nets that all tensors of the file fit. */
+  readonly fitsOther: readonly string[];
 }
 
-const ignored = (path: string): boolean => /(^|\.)num_batches_tracked$/.test(path);
-const shapeOf = (w: Weight): readonly number[] => w.value.type.shape as readonly number[];
 const below = (path: string, place: string): boolean => path === place || path.startsWith(`${place}.`);
-
-/** Equal, or the same numbers but for the axes of size 1 that a 1x1 convolution or a broadcast has more than a matrix or a vector. */
-export function shapesFit(have: readonly number[], want: readonly number[]): boolean {
-  const same = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
-  const widened = (a: readonly number[], b: readonly number[]): boolean => {
-    const [c = 0, d = 0] = a;
-    if (a.length === 2) return same(b, [c, d, 1, 1]);
-    return a.length === 1 && (same(b, [c, 1, 1]) || same(b, [1, c, 1, 1]));
-  };
-  return same(have, want) || widened(have, want) || widened(want, have);
-}
 
 /** `graph` as semantics made it, before any pass. */
 export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptions = {}): MatchResult {
   const diagnostics: Diagnostic[] = [];
-  const wanted = graph.weights.filter((w) => w.init.kind !== "derived" && !ignored(w.path));
+  const wanted = wantedBy(graph);
   const byPath = new Map(wanted.map((w) => [w.path, w]));
   const isFresh = (path: string): boolean => (options.fresh ?? []).some((place) => below(path, place));
 
@@ -118,7 +110,6 @@ export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptio
     }
   }
   if (narrowed > 0) log.push(`narrowed ${narrowed} tensors from F64 to F32`);
-  if (misshapen.length > 0) diagnostics.push(misshapenProblem(misshapen, graph.name, file.name));
 
   // step 9 before 8: a block that the file has under another name is not a block it does not have
   const extra = [...stored].filter(([path]) => !byPath.has(path) && !isFresh(path)).map(([path, t]) => ({ ...t, name: path }));
@@ -152,9 +143,13 @@ export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptio
 
   const renames = suggest(missing);
   const explained = renames.reduce((n, r) => n + r.tensors, 0);
-  if (missing.length > 0) diagnostics.push(missingProblem(graph.name, file.name, wanted.length, fits, missing, extra, renames));
-  // what a suggested rename would use is not surplus; told once, with the missing ones
-  if (extra.length > explained && !options.ignoreExtra) diagnostics.push(extraProblem(graph, file.name, extra));
+  const fitsOther = missing.length + extra.length + misshapen.length > 0 ? (options.elsewhere?.(stored) ?? []) : [];
+  const other = otherNets(file.name, stored.size, fitsOther, graph.name);
+  if (misshapen.length > 0) diagnostics.push(misshapenProblem(misshapen, graph.name, file.name, other));
+  if (missing.length > 0) diagnostics.push(missingProblem(graph.name, file.name, wanted.length, fits, missing, extra, renames, other));
+  // what a suggested rename would use is not surplus, nor what another net has a place for; told once, with the missing ones
+  const isTold = other !== undefined && missing.length + misshapen.length > 0;
+  if (extra.length > explained && !options.ignoreExtra && !isTold) diagnostics.push(extraProblem(graph, file.name, extra, other));
   else if (extra.length > 0 && options.ignoreExtra) log.push(`left out ${extra.length} tensors of ${file.name}`);
 
   diagnostics.push(...sizeProblems(graph, file, wanted));
@@ -170,6 +165,25 @@ export function matchWeights(graph: Graph, file: TensorFile, options: MatchOptio
     extra,
     misshapen,
     renames,
+    fitsOther,
+  };
+}
+
+interface OtherNets {
+  readonly note: string;
+  readonly help: string;
+}
+
+/** What to say of nets that ship and have exactly the file's tensors. */
+function otherNets(file: string, count: number, nets: readonly string[], net: string): OtherNets | undefined {
+  const [first] = nets;
+  if (first === undefined) return undefined;
+  const named = nets.slice(0, 4).map((n) => `\`${n}\``);
+  if (nets.length > 4) named.push(`${nets.length - 4} others`);
+  const list = named.length === 1 ? named[0] : `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`;
+  return {
+    note: `all ${count} tensors of ${file} fit ${list}`,
+    help: `use ${nets.length === 1 ? named[0] : `one of these, such as ${named[0]},`} in place of \`${net}\``,
   };
 }
 
@@ -181,18 +195,25 @@ function freshHelp(paths: readonly string[], what: string): string | undefined {
   return flags.length <= 3 ? `\`${flags.join(" ")}\` starts ${what} anew` : undefined;
 }
 
-function misshapenProblem(list: readonly Misshapen[], net: string, file: string): Diagnostic {
+function misshapenProblem(list: readonly Misshapen[], net: string, file: string, other: OtherNets | undefined): Diagnostic {
   const [first] = list;
   if (first && list.length === 1)
     return diagnostic(
       messages.SE402.one({ path: first.name, want: shapeText(first.want), have: shapeText(first.have), layer: layerOf(first.name) }),
+      undefined,
+      other ? { notes: [other.note], help: other.help } : {},
     );
   return diagnostic(messages.SE402.many({ count: list.length, net, file }), undefined, {
-    notes: list.map((m) => `\`${m.name}\` wants ${shapeText(m.want)}, the file has ${shapeText(m.have)}`),
-    help: freshHelp(
-      list.map((m) => m.name),
-      "what differs",
-    ),
+    notes: [
+      ...list.map((m) => `\`${m.name}\` wants ${shapeText(m.want)}, the file has ${shapeText(m.have)}`),
+      ...(other ? [other.note] : []),
+    ],
+    help:
+      other?.help ??
+      freshHelp(
+        list.map((m) => m.name),
+        "what differs",
+      ),
   });
 }
 
@@ -205,6 +226,7 @@ function missingProblem(
   missing: readonly Weight[],
   extra: readonly StoredTensor[],
   renames: readonly SuggestedRename[],
+  other: OtherNets | undefined,
 ): Diagnostic {
   const examples = missing.slice(0, 3).map((w) => {
     const candidates = extra.filter((t) => shapesFit(t.shape, shapeOf(w)) && t.name.split(".").at(-1) === w.path.split(".").at(-1));
@@ -218,6 +240,7 @@ function missingProblem(
       : `\`${w.path}\` ${shapeText(shapeOf(w))}; the file has \`${near}\``;
   });
   if (missing.length > 3) examples.push(`... and ${missing.length - 3} more`);
+  if (other) examples.push(other.note);
   const flags = renames.map((r) => `--rename ${ruleText(r.rule)}`).join(" ");
   const explained = renames.reduce((n, r) => n + r.tensors, 0);
   if (explained === missing.length)
@@ -236,23 +259,26 @@ function missingProblem(
     );
   return diagnostic(messages.SE401.missing({ net, file, total, missing: missing.length }), undefined, {
     notes: examples,
-    help: renames.length
-      ? `\`${flags}\` makes ${explained} of them fit`
-      : freshHelp(
-          missing.map((w) => w.path),
-          "what is missing",
-        ),
+    help: other
+      ? other.help
+      : renames.length
+        ? `\`${flags}\` makes ${explained} of them fit`
+        : freshHelp(
+            missing.map((w) => w.path),
+            "what is missing",
+          ),
   });
 }
 
-function extraProblem(graph: Graph, file: string, extra: readonly StoredTensor[]): Diagnostic {
+function extraProblem(graph: Graph, file: string, extra: readonly StoredTensor[], other: OtherNets | undefined): Diagnostic {
   const unbiased = new Set(graph.nodes.filter((n) => n.attrs.bias === false).map((n) => `${n.path}.bias`));
   const notes = extra.slice(0, 10).map((t) => {
     const why = unbiased.has(t.name) ? `, and ${t.name.slice(0, -5)} has bias=false` : "";
     return `\`${t.name}\` ${shapeText(t.shape)}${why}`;
   });
   if (extra.length > 10) notes.push(`... and ${extra.length - 10} more`);
-  return diagnostic(messages.SE401.extra({ file, extra: extra.length, net: graph.name }), undefined, { notes });
+  if (other) notes.push(other.note);
+  return diagnostic(messages.SE401.extra({ file, extra: extra.length, net: graph.name }), undefined, { notes, help: other?.help });
 }
 
 function sizeProblems(graph: Graph, file: TensorFile, wanted: readonly Weight[]): Diagnostic[] {

@@ -22,6 +22,17 @@ describe("FILE", () => {
     expect((await p.sec(["inspect", "se_resnet50", "--json"])).json()).toMatchObject([{ net: "tiny" }]);
   });
 
+  test("the bare name of a family that ships is its file, also where a template has that name", async () => {
+    const p = project();
+    const { code, err } = await p.sec(["inspect", "unet_scse"]);
+    expect([code, err]).toEqual([2, expect.stringContaining("`sec inspect unet_scse#unet`; there are `unet`, `scse_unet`")]);
+    expect((await p.sec(["inspect", "unet_scse#scse_unet", "--json"])).json()).toMatchObject([{ net: "scse_unet", params: 1_941_493 }]);
+    expect((await p.sec(["check", "squeezenet"])).err).toContain("squeezenet: 3 nets are fine");
+    expect((await p.sec(["inspect", "cifar_wrn"])).err).toContain("`cifar_wrn16_8`");
+    // a net that can stand alone is meant itself, whatever else its file holds
+    expect((await p.sec(["inspect", "shufflenet_v1", "--json"])).json()).toMatchObject([{ net: "shufflenet_v1", params: 1_864_728 }]);
+  });
+
   test("FILE#NAME and --net mean the same", async () => {
     const p = all();
     for (const args of [["two.se#second"], ["two.se", "--net", "second"]])

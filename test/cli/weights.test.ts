@@ -1,11 +1,12 @@
 /** `sec weights`: what fits, which renames are proposed, conversion; weights of a base net flow into its edit with `init preserve`. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { outputSchemas } from "../../cli/output-schemas.ts";
 import { bytesSource } from "../../compiler/weights/safetensors.ts";
 import { hashedWeights } from "../judges/hashed-values.ts";
+import { shippedGraph } from "../judges/whole-nets.ts";
 import { graphOf, opened } from "../weights/nets.ts";
 import { sec } from "./sec.ts";
 
@@ -126,6 +127,60 @@ describe("what fits", () => {
       ["att.fc1.weight", [8, 64, 1, 1]],
       ["att.fc2.weight", [64, 8, 1, 1]],
     ]);
+  });
+});
+
+/** A file with the tensors of a net that ships, all zero: a header, and a hole of the right size. */
+function writeHollow(name: string, file: string, net: string, prefix = ""): void {
+  let offset = 0;
+  const header = shippedGraph(file, net).weights.map(({ path: p, value: { type } }) => {
+    const [size, dtype] = type.dtype === "i64" ? [8, "I64"] : [4, "F32"];
+    const end = offset + type.shape.reduce((n: number, d) => n * (d as number), size);
+    const entry = [prefix + p, { dtype, shape: type.shape, data_offsets: [offset, end] }] as const;
+    offset = end;
+    return entry;
+  });
+  const text = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  write(name, Buffer.concat([length, text]));
+  truncateSync(at(name), 8 + text.length + offset);
+}
+
+describe("a file of another net that ships: it is named", () => {
+  test("other names: torchvision's EfficientNet for timm's", async () => {
+    writeHollow("b0.safetensors", "efficientnet_torchvision.se", "torchvision_efficientnet_b0", "module.");
+    const { code, out, err } = await sec(["weights", "b0.safetensors", "--net", "efficientnet_b0"], folder);
+    expect(code).toBe(1);
+    expect(out).toMatch(/other nets 1 +torchvision_efficientnet_b0 +all fit/);
+    expect(err).toContain("note: all 311 tensors of b0.safetensors fit `torchvision_efficientnet_b0`");
+    expect(err).toContain("help: use `torchvision_efficientnet_b0` in place of `efficientnet_b0`");
+    expect(err.match(/error SE/g)).toHaveLength(1);
+  });
+
+  test("the same names, other shapes: SE402 says so; only what fits is named", async () => {
+    writeHollow("small.safetensors", "shufflenet_v2.se", "shufflenet_v2_x0_5");
+    const args = ["--weights", "small.safetensors", "--target", "cpu", "--dry-run"];
+    const { code, err } = await sec(["compile", "shufflenet_v2_x1_0", ...args], folder);
+    expect(code).toBe(1);
+    expect(err).toContain("SE402");
+    expect(err).toContain("help: use `shufflenet_v2_x0_5` in place of `shufflenet_v2_x1_0`");
+  });
+
+  test("only surplus; several nets have these tensors", async () => {
+    writeHollow("gated.safetensors", "ablations.se", "se_max");
+    const { code, out } = await sec(["weights", "gated.safetensors", "--net", "resnet50", "--json"], folder);
+    expect(code).toBe(1);
+    const { fitsOther, problems } = parsed(out);
+    // places and gates differ; tensors do not
+    const gated = ["se_max", "se_r16", "se_post", "se_identity", "se_gate_relu", "se_gate_tanh", "se_gate_sigmoid", "no_squeeze_resnet50"];
+    expect(fitsOther).toEqual(gated);
+    expect(problems.map((p) => [p.code, p.help])).toEqual([["SE401", "use one of these, such as `se_max`, in place of `resnet50`"]]);
+  });
+
+  test("a file of no net that ships: nothing is said", async () => {
+    const { out } = await sec(["weights", "cadene.safetensors", "--net", "net.se#gated", "--json"], folder);
+    expect(parsed(out).fitsOther).toEqual([]);
   });
 });
 

@@ -216,7 +216,7 @@ class ShuffleUnit(nn.Module):
         return x + y if self.stride == 1 else torch.cat([nn.functional.avg_pool2d(x, 3, 2, 1), y], 1)
 
 
-def shufflenet_v1_g3():
+def shufflenet_v1():
     c, units = 24, []
     for out, repeats in ((240, 4), (480, 8), (960, 4)):
         for i in range(repeats):
@@ -231,7 +231,7 @@ def shufflenet_v1_g3():
     )
 
 
-NETS = {mobilenet_v1: 224, ghostnet: 224, inception_resnet_v2: 299, shufflenet_v1_g3: 224}
+NETS = {mobilenet_v1: 224, ghostnet: 224, inception_resnet_v2: 299, shufflenet_v1: 224}
 
 
 class Bare(nn.Module):

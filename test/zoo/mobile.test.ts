@@ -12,8 +12,8 @@ describePublished((net) => !/inception|googlenet/.test(net));
 test.each([
   ["mobilenet_v1", 4_231_976, 164, 568.7],
   ["se_mobilenet_v1", 4_711_720, 190, 569.2],
-  ["shufflenet_v1_g3", 1_864_728, 295, 137.5],
-  ["se_shufflenet_v1_g3", 2_475_144, 327, 138.1],
+  ["shufflenet_v1", 1_864_728, 295, 137.5],
+  ["se_shufflenet_v1", 2_475_144, 327, 138.1],
   ["ghostnet", 5_182_508, 512, 141.2],
   ["efficientnet_b0", 5_288_548, 360, 385.8],
   ["efficientnet_b1", 7_794_184, 508, 686.8],
@@ -58,7 +58,7 @@ test.each([
  */
 test.each([
   ["mobilenet_v1", 3],
-  ["shufflenet_v1_g3", 2],
+  ["shufflenet_v1", 2],
 ] as const)("se_%s adds the paper's %i MFLOPs", (net, stated) => {
   const graph = netGraph(`se_${net}`);
   const pooled = graph.nodes.filter((n) => n.op === "gap" && n.path.includes(".se"));
