@@ -11,8 +11,8 @@ import { fileHost, readSpecArgument } from "./spec-files.ts";
 /** The hash of the names leaves a few nets, which are expanded to compare shapes; `except` is not among them. */
 export function netsThatFit(session: Session, tensors: ReadonlyMap<string, StoredTensor>, except: string): string[] {
   const text = readFileSync(path.join(packageRoot(), "specs", "tensor-names.json"), "utf8");
-  const byNames = JSON.parse(text) as Readonly<Record<string, readonly string[]>>;
-  const candidates = byNames[tensorNamesKey([...tensors.keys()])] ?? [];
+  const byNames = JSON.parse(text) as Readonly<Record<string, string>>;
+  const candidates = byNames[tensorNamesKey([...tensors.keys()])]?.split(" ") ?? [];
   const host = fileHost(session);
   const { fileOf } = shippedNets();
   const found = candidates.filter((net) => {
