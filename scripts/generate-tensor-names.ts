@@ -19,6 +19,8 @@ export function generateTensorNames(): string {
       nets.set(key, [...(nets.get(key) ?? []), name]);
     }
   }
-  const lines = [...nets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, names]) => `  ${JSON.stringify(key)}: ${JSON.stringify(names.join(" "))}`);
+  const lines = [...nets]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, names]) => `  ${JSON.stringify(key)}: ${JSON.stringify(names.join(" "))}`);
   return `{\n${lines.join(",\n")}\n}\n`;
 }
