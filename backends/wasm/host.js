@@ -11,6 +11,8 @@
  */
 
 const MOST_THREADS = 64;
+/** Parts of a step for each thread. */
+const PARTS = 8;
 
 /** A module that holds one relaxed multiply-add: engines that refuse it run the other binary. */
 const PROBE = [
@@ -33,6 +35,27 @@ async function binaryBytes(net, place, module) {
     throw new TypeError(`${net}: wasm must be bytes, a URL or a string, got ${kind}`);
   const page = /** @type {any} */ (globalThis).document?.baseURI;
   return new Uint8Array(await readBytes(net, place instanceof URL ? place : new URL(place, page ?? module)));
+}
+
+/**
+ * Compiles, and has the engine translate the kernels well beside the rest of loading: that is part of the compiled module, which threads
+ * share.
+ * @param {string} net @param {Uint8Array} bytes @param {number} pages @param {boolean} shared
+ */
+async function prepare(net, bytes, pages, shared) {
+  let compiled;
+  try {
+    compiled = await WebAssembly.compile(/** @type {any} */ (bytes));
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+    const instance = /** @type {any} */ (await WebAssembly.instantiate(compiled, { env: { memory } }));
+    instance.exports.warm();
+    return { compiled, memory, instance };
+  } catch (cause) {
+    const reason = /** @type {Error} */ (cause).message;
+    throw new Error(`${net}: ${compiled ? `cannot have ${pages * 65536} bytes of memory` : "the WebAssembly was refused"}: ${reason}`, {
+      cause,
+    });
+  }
 }
 
 /**
@@ -129,24 +152,18 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   const relaxed = relaxedPays() && (given.relaxed !== undefined || given.plain === undefined);
   const kind = relaxed ? "relaxed" : "plain";
   options.onProgress?.(0, 2);
-  const [payload, bytes] = await Promise.all([weights(), binaryBytes(net, given[kind] ?? tables.binaries[kind](), module)]);
+  const prepared = binaryBytes(net, given[kind] ?? tables.binaries[kind](), module).then((bytes) => {
+    // the imported memory is declared as shared where there are threads
+    if (threads > 1) bytes[tables.flags[kind]] = 3;
+    return prepare(net, bytes, tables.pages + (threads - 1) * tables.scratchPages, threads > 1);
+  });
+  const [payload, ready] = await Promise.all([weights(), prepared]);
+  /** @type {any} */
+  let memory = ready.memory;
   options.onProgress?.(1, 2);
-  const pages = tables.pages + (threads - 1) * tables.scratchPages;
-  // the imported memory is declared as shared where there are threads
-  if (threads > 1) bytes[tables.flags[kind]] = 3;
-  let compiled;
-  let memory;
-  try {
-    compiled = await WebAssembly.compile(/** @type {any} */ (bytes));
-    memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });
-  } catch (cause) {
-    const reason = /** @type {Error} */ (cause).message;
-    throw new Error(`${net}: ${compiled ? `cannot have ${pages * 65536} bytes of memory` : "the WebAssembly was refused"}: ${reason}`, {
-      cause,
-    });
-  }
   new Uint8Array(memory.buffer).set(payload, tables.weights);
   const steps = tables.steps[kind];
+  let young = 2;
   const scratchBytes = tables.scratchPages * 65536;
   /** @type {any} */
   let pool;
@@ -154,9 +171,17 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   let run;
   if (threads > 1) {
     const chosen = options.worker === undefined ? /** @type {WorkerPlace} */ (place) : givenWorker(options.worker, module);
-    const setup = { compiled, memory, threads, scratch: tables.scratch, scratchBytes, steps: steps.length };
+    const setup = {
+      compiled: ready.compiled,
+      memory,
+      threads,
+      scratch: tables.scratch,
+      scratchBytes,
+      steps: steps.length,
+      parts: threads * PARTS,
+    };
     pool = await startPool(net, threads, chosen, setup);
-  } else run = (await WebAssembly.instantiate(compiled, { env: { memory } })).exports.run;
+  } else run = ready.instance.exports.run;
   options.onProgress?.(2, 2);
 
   /** @param {Tensors} inputs */
@@ -176,7 +201,9 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   const compute = (inputs) => {
     write(inputs);
     if (pool) return pool.run(false).then(read);
-    run(0, steps.length, 0, 1, tables.scratch);
+    // kernels that the engine has not yet translated well are swapped between parts
+    run(0, steps.length, 0, 1, tables.scratch, young > 0 ? PARTS : 1);
+    if (young > 0) young--;
     return read();
   };
   /** Milliseconds of each layer. @param {Tensors} inputs @returns {Promise<{ layer: string, ms: number }[]>} */
@@ -188,7 +215,7 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     else {
       for (let i = 0; i < steps.length; i++) {
         const start = performance.now();
-        run(i, i + 1, 0, 1, tables.scratch);
+        run(i, i + 1, 0, 1, tables.scratch, 1);
         times.push(performance.now() - start);
       }
     }

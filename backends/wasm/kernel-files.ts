@@ -9,6 +9,9 @@ export interface KernelFile {
   readonly text: string;
 }
 
+/** What calls the kernels. */
+const NO_KERNELS = new Set(["run", "warm", "warm-all"]);
+
 /** A complete module a file: the function, exported, and what it calls. */
 function moduleText(body: FunctionBody): string {
   const list = closureOf(body);
@@ -28,7 +31,7 @@ export function kernelFiles(plain: readonly LinkedFunction[], relaxed: readonly 
     [relaxed, true],
   ] as const) {
     for (const { body, bytes } of list) {
-      if (body.name === "run") continue;
+      if (NO_KERNELS.has(body.name)) continue;
       const calls = body.code.some((i) => i.kind === "call");
       const key = calls ? `${own} ${latin(bytes)}` : latin(bytes);
       if (seen.has(key)) continue;

@@ -18,16 +18,16 @@ async function receive(data) {
     return;
   }
   const { run, setup } = state;
-  const { thread, threads, steps } = setup;
+  const { thread, threads, steps, parts } = setup;
   const scratch = setup.scratch + thread * setup.scratchBytes;
   const times = [];
   if (data.timed) {
     for (let i = 0; i < steps; i++) {
       const start = performance.now();
-      run(i, i + 1, thread, threads, scratch);
+      run(i, i + 1, thread, threads, scratch, parts);
       times.push(performance.now() - start);
     }
-  } else run(0, steps, thread, threads, scratch);
+  } else run(0, steps, thread, threads, scratch, parts);
   if (thread === 0) port.postMessage({ times });
 }
 
