@@ -124,7 +124,7 @@ function measure(
     return at;
   };
   const places = new Map([...program.storage].map(([v, s]) => [v, take(storedBytes(v, s))]));
-  const packed = steps.map((s) => s.packed.map((p) => take(p.elements * 4)));
+  const packed = steps.map((s) => s.packed.map((p) => take((p.expansion?.elements ?? p.elements) * 4)));
   const shared = take(Math.max(0, ...steps.map((s) => s.sharedBytes ?? 0)));
   const scratch = take(Math.max(0, ...steps.map((s) => s.scratchBytes ?? 0)));
   const at = (a: Address, step: number): number => {

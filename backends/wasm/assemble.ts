@@ -1,4 +1,4 @@
-/** Steps -> the bytes of a module that exports `run`, which computes, and `warm`, which makes the engine translate the kernels well. */
+/** Steps -> the bytes of a module that exports `run`, which computes, `expand`, which makes weights that are larger than their file, and `warm`, which makes the engine translate the kernels well. */
 import { must } from "../../compiler/invariant.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
 import { encodeModule, Linker } from "./encoder.ts";
@@ -128,6 +128,24 @@ function warmFunction(linker: Linker): FunctionBody {
   return f.finish("warm-all");
 }
 
+/** `expand(i, part, from)`: one part of the i-th expanded weight, which lies at `from`, to its place. */
+function expandFunction(expansions: readonly PlacedExpansion[]): FunctionBody {
+  const f = new FunctionWriter(["i32", "i32", "i32"]);
+  expansions.forEach(({ body, to }, i) => {
+    f.get(f.param(0)).i32(i).op("i32.eq");
+    f.if(() => {
+      f.get(f.param(1)).get(f.param(1)).i32(1).op("i32.add").get(f.param(2)).i32(to).call(body);
+    });
+  });
+  return f.finish("expand");
+}
+
+/** An expansion and the address of its result. */
+export interface PlacedExpansion {
+  readonly body: FunctionBody;
+  readonly to: number;
+}
+
 export interface Assembled {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Place of the byte that says whether the imported memory is shared: 1 or 3. */
@@ -136,17 +154,26 @@ export interface Assembled {
   readonly functions: Linker["functions"];
 }
 
-export function assemble(list: StepList, plan: MemoryPlan, program: Program, offsets: ReadonlyMap<string, number>): Assembled {
+export function assemble(
+  list: StepList,
+  plan: MemoryPlan,
+  program: Program,
+  offsets: ReadonlyMap<string, number>,
+  expansions: readonly PlacedExpansion[],
+): Assembled {
   const linker = new Linker(0);
   const most = Math.min(MOST_BYTES, plan.bytes + (MOST_THREADS - 1) * plan.scratchBytes);
   const run = runFunction(list, plan, program, offsets);
   linker.indexOf(run);
+  const expand = expansions.length > 0 ? expandFunction(expansions) : undefined;
+  if (expand) linker.indexOf(expand);
   const bytes = encodeModule(
     {
       imports: [],
       memory: { pages: plan.bytes / PAGE, most: most / PAGE, shared: false, from: { module: "env", name: "memory" } },
       exports: [
         { name: "run", body: run },
+        ...(expand ? [{ name: "expand", body: expand }] : []),
         { name: "warm", body: warmFunction(linker) },
       ],
     },

@@ -5,7 +5,8 @@ export const host: string = `// Runs the WebAssembly of one net: chooses the bin
 
 /**
  * @typedef {[offset: number, elements: number]} Range bytes from the start of the memory, f32 numbers
- * @typedef {{ net: string, pages: number, scratch: number, scratchPages: number, weights: number, layers: string[],
+ * @typedef {{ net: string, pages: number, scratch: number, scratchPages: number, weights: number, copied: number,
+ *   expansions: [offset: number, size: number, parts: number][], layers: string[],
  *   inputs: Range[], outputs: Range[], steps: { plain: number[], relaxed: number[] }, flags: { plain: number, relaxed: number },
  *   binaries: { plain: () => URL | string, relaxed: () => URL | string } }} Tables \`steps\`: by step, its layer; binaries: a place, or base64
  * @typedef {{ url: () => URL, start: () => any }} WorkerPlace
@@ -163,7 +164,14 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   /** @type {any} */
   let memory = ready.memory;
   options.onProgress?.(1, 2);
-  new Uint8Array(memory.buffer).set(payload, tables.weights);
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.set(payload.subarray(0, tables.copied), tables.weights);
+  tables.expansions.forEach(([offset, size, parts], i) => {
+    for (let part = 0; part < parts; part++) {
+      bytes.set(payload.subarray(offset + part * size, offset + (part + 1) * size), tables.scratch);
+      ready.instance.exports.expand(i, part, tables.scratch);
+    }
+  });
   const steps = tables.steps[kind];
   let young = 2;
   const scratchBytes = tables.scratchPages * 65536;

@@ -7,10 +7,10 @@ import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitt
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
 import { commentText, fileName, stringLiteral } from "../module/text.ts";
-import { f32Section, packWeights } from "../module/weights-file.ts";
+import { ALIGNMENT, f32Section, packWeights } from "../module/weights-file.ts";
 import { type Assembled, assemble } from "./assemble.ts";
 import { host, worker } from "./host.gen.ts";
-import type { PackedTensor } from "./kernel-code.ts";
+import type { Expansion, PackedTensor } from "./kernel-code.ts";
 import { kernelFiles } from "./kernel-files.ts";
 import { addressOf, MOST_BYTES, memoryPlan, PAGE, packingKey } from "./memory.ts";
 import { type Port, type StepList, stepsOf } from "./steps.ts";
@@ -61,6 +61,22 @@ function packingsOf(lists: readonly StepList[]): PackedTensor[] {
   return [...found.values()];
 }
 
+type Expanded = PackedTensor & { readonly expansion: Expansion };
+const isExpanded = (p: PackedTensor): p is Expanded => p.expansion !== undefined;
+
+/** Packings in the order of the file, those to be expanded last; their bytes from the start of the weights in memory. */
+function placed(all: readonly PackedTensor[]) {
+  const expanded = all.filter(isExpanded);
+  const packings = [...all.filter((p) => !isExpanded(p)), ...expanded];
+  const offsets = new Map<string, number>();
+  let bytes = 0;
+  for (const p of packings) {
+    offsets.set(packingKey(p), bytes);
+    bytes += Math.ceil(((p.expansion?.elements ?? p.elements) * 4) / ALIGNMENT) * ALIGNMENT;
+  }
+  return { packings, offsets, expanded, bytes };
+}
+
 function base64(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length; i += 4095) text += btoa(String.fromCharCode(...bytes.subarray(i, i + 4095)));
@@ -69,9 +85,8 @@ function base64(bytes: Uint8Array): string {
 
 function emit(program: Program, context: EmitContext<Options>): Emitted {
   const lists = [stepsOf(program, { relaxed: false }), stepsOf(program, { relaxed: true })] as const;
-  const packings = packingsOf(lists);
-  const payload = packings.reduce((sum, p) => sum + Math.ceil((p.elements * 4) / 256) * 256, 0);
-  const plan = memoryPlan(program, payload, lists);
+  const { packings, offsets, expanded, bytes } = placed(packingsOf(lists));
+  const plan = memoryPlan(program, bytes, lists);
   if (plan.bytes > MOST_BYTES) {
     const need = `${(plan.bytes / 2 ** 30).toFixed(1)} GiB`;
     context.diagnostics.report(messages.SE503.memory({ target: "wasm", net: program.name, need, limit: "4 GiB" }));
@@ -85,8 +100,11 @@ function emit(program: Program, context: EmitContext<Options>): Emitted {
     ),
     context.store,
   );
-  const offsets = new Map(packings.map((p, i) => [packingKey(p), must(packed.offsets[i], "offset")]));
-  const [plain, relaxed] = lists.map((list) => assemble(list, plan, program, offsets)) as [Assembled, Assembled];
+  const expansions = expanded.map(({ expansion, ...p }) => ({
+    body: expansion.body,
+    to: plan.weights + must(offsets.get(packingKey(p)), "place"),
+  }));
+  const [plain, relaxed] = lists.map((list) => assemble(list, plan, program, offsets, expansions)) as [Assembled, Assembled];
   const signature = signatureOf(program.name, program.inputs, program.outputs);
   const file = fileName(program.name);
   const { inline, threads } = context.options;
@@ -111,6 +129,9 @@ const TABLES = {
   scratch: ${plan.scratch},
   scratchPages: ${plan.scratchBytes / PAGE},
   weights: ${plan.weights},
+  /** Bytes of the payload that lie in memory as they are; the rest is expanded: place in the payload, bytes of a part, parts. */
+  copied: ${packed.offsets[packings.length - expanded.length] ?? packed.payloadBytes},
+  expansions: [${expanded.map((p, i) => `[${must(packed.offsets[packings.length - expanded.length + i], "offset")}, ${(p.elements * 4) / p.expansion.parts}, ${p.expansion.parts}]`).join(", ")}],
   /** Where the caller's numbers go: byte offset, f32 elements. */
   inputs: [${first.inputs.map(range).join(", ")}],
   outputs: [${first.outputs.map(range).join(", ")}],

@@ -19,6 +19,17 @@ export interface PackedTensor {
   /** `into` is zeroed. Several weights (a contraction and its bias) can share one packing: `others` are read in this order. */
   readonly others?: readonly Weight[];
   readonly fill: (from: Float32Array, into: Float32Array, ...others: readonly Float32Array[]) => void;
+  /** When the kernel reads something larger, made at load: the file stays as small as the weights are. */
+  readonly expansion?: Expansion;
+}
+
+export interface Expansion {
+  /** f32 elements that the kernel reads. */
+  readonly elements: number;
+  /** The packed tensor is brought to scratch memory in this many equal parts, one after another. */
+  readonly parts: number;
+  /** (first part, last part + 1, address of the first part, address of the result). */
+  readonly body: FunctionBody;
 }
 
 /** One i32 parameter; `offset` is in bytes, default 0. */

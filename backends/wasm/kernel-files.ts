@@ -10,7 +10,7 @@ export interface KernelFile {
 }
 
 /** What calls the kernels. */
-const NO_KERNELS = new Set(["run", "warm", "warm-all"]);
+const NO_KERNELS = new Set(["run", "expand", "warm", "warm-all"]);
 
 /** A complete module a file: the function, exported, and what it calls. */
 function moduleText(body: FunctionBody): string {

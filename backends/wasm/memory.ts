@@ -26,10 +26,11 @@ export interface MemoryPlan {
 }
 
 /** Both binaries share one plan: regions are as large as either wants. */
-export function memoryPlan(program: Program, payloadBytes: number, lists: readonly StepList[]): MemoryPlan {
+/** `weightBytes`: packed weights as the kernels read them. */
+export function memoryPlan(program: Program, weightBytes: number, lists: readonly StepList[]): MemoryPlan {
   const most = (of: (list: StepList) => number): number => Math.max(0, ...lists.map(of));
   const weights = CONTROL.end;
-  const arena = weights + payloadBytes;
+  const arena = weights + weightBytes;
   const staging = arena + program.memory.arenas.reduce((sum, bytes) => sum + bytes, 0) + GUARD;
   const shared = staging + most((l) => l.stagingBytes);
   const scratch = Math.ceil((shared + most((l) => l.sharedBytes) + GUARD) / PAGE) * PAGE;

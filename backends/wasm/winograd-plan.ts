@@ -52,11 +52,12 @@ export function winogradPlan(w: Window, binary: Binary): WinogradPlan | undefine
   if (!square(w.kernel, 3) || !square(w.stride, 1) || !square(w.dilation, 1) || w.groups !== 1) return undefined;
   if (outputs % 8 !== 0 || channels % 4 !== 0) return undefined;
   const [tileRows, tileColumns, panels] = [Math.ceil(height / 2), Math.ceil(width / 2), outputs / 8];
-  const efficiency = efficiencies(binary, 2);
+  // both binaries take one geometry, so that they share the expanded weights
+  const efficiency = efficiencies({ relaxed: true }, 2);
   const weightBytes = POINTS * channels * outputs * F32;
   const cut = (stripRows: number) => {
     const tiles = stripRows * tileColumns;
-    const { rows, cost: rowCost } = partition(tiles, efficiency);
+    const { cost: rowCost } = partition(tiles, efficiency);
     const vStride = pointStride(tiles * channels * F32);
     const chunkPanels = Math.max(...divisors(panels).filter((d) => d === 1 || POINTS * tiles * d * 32 <= CHUNK_BYTES));
     const mStride = pointStride(tiles * chunkPanels * 32);
@@ -65,24 +66,25 @@ export function winogradPlan(w: Window, binary: Binary): WinogradPlan | undefine
     // cycles: one product of eight outputs a row, two multiply-adds a cycle
     const arithmetic = POINTS * rowCost * channels * panels;
     const far = weightBytes + (POINTS * (vStride + mStride) > NEAR ? POINTS * vStride * (1 + chunks) : 0);
-    return { stripRows, tiles, rows, vStride, chunkPanels, mStride, chunks, strips, cost: strips * (arithmetic + far / FAR_BYTES) };
+    return { stripRows, tiles, vStride, chunkPanels, mStride, chunks, strips, cost: strips * (arithmetic + far / FAR_BYTES) };
   };
   const best = divisors(tileRows)
     .map(cut)
     .reduce((a, b) => (b.cost < a.cost ? b : a));
   const { cost: _, ...sizes } = best;
-  const tallest = Math.max(...sizes.rows);
+  const { rows } = partition(sizes.tiles, efficiencies(binary, 2));
   const direct = 9 * height * width;
   return {
     ...sizes,
+    rows,
     tileRows,
     tileColumns,
     oddRows: height % 2 === 1,
     oddColumns: width % 2 === 1,
     channels,
-    tile: `${tallest}x8`,
+    tile: `${Math.max(...rows)}x8`,
     why: [
-      `${((direct / (POINTS * tileRows * tileColumns)) as number).toFixed(2)} times fewer products than the direct form`,
+      `${(direct / (POINTS * tileRows * tileColumns)).toFixed(2)} times fewer products than the direct form`,
       `${sizes.strips} strips of ${sizes.tiles} tiles, ${sizes.chunks} chunks of ${sizes.chunkPanels * 8} channels`,
       `${Math.round((POINTS * (sizes.vStride + sizes.mStride)) / 1024)} kB of transformed values at a time`,
     ].join("; "),

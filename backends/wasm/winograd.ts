@@ -13,13 +13,14 @@ import { fusionOf } from "./epilogue.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { Address, KernelCode } from "./kernel-code.ts";
 import { F32, mapIn } from "./layout.ts";
-import { channelPacking, winogradPacking } from "./pack.ts";
+import { channelPacking } from "./pack.ts";
 import { sumsStep } from "./sums.ts";
 import type { Binary } from "./tiles.ts";
 import { emitVector } from "./vector-expr.ts";
 import { transformInput } from "./winograd-input.ts";
 import { POINTS, winogradPlan } from "./winograd-plan.ts";
 import { multiply } from "./winograd-product.ts";
+import { partBytes, winogradPacking } from "./winograd-weights.ts";
 
 /** Undefined when the epilogue is none that computes on lanes in place, or the geometry is not a plain 3x3. */
 export function winogradSteps(program: Program, kernel: ContractKernel, binary: Binary): KernelCode[] | undefined {
@@ -253,7 +254,7 @@ export function winogradSteps(program: Program, kernel: ContractKernel, binary: 
       units: w.batch * strips * chunks,
       addresses,
       packed,
-      scratchBytes: products + POINTS * mStride,
+      scratchBytes: Math.max(products + POINTS * mStride, partBytes(w)),
       ...(kernel.squeeze ? { sharedBytes: w.batch * strips * lanes * F32 } : {}),
       writesPadding: true,
       algorithm: { algorithm: "winograd", tile: plan.tile, why: plan.why },

@@ -55,13 +55,17 @@ export function instantiate({ program }: Built, steps: readonly KernelCode[], va
     return at;
   };
   const placeOf = new Map([...program.storage].map(([v, s]) => [v, take(storedBytes(v, s))]));
-  const packedAt = steps.map((s) => s.packed.map((p) => take(p.elements * 4)));
+  const packedAt = steps.map((s) => s.packed.map((p) => take((p.expansion?.elements ?? p.elements) * 4)));
+  const filesAt = steps.map((s) => s.packed.map((p) => (p.expansion ? take(p.elements * 4) : 0)));
   const shared = take(Math.max(0, ...steps.map((s) => s.sharedBytes ?? 0)));
   const scratch = take(Math.max(0, ...steps.map((s) => s.scratchBytes ?? 0)));
   const bytes = encodeModule({
     imports: [],
     memory: { pages: Math.ceil(top / 65536), shared: false },
-    exports: steps.map((s, i) => ({ name: `step${i}`, body: s.body })),
+    exports: steps.flatMap((s, i) => [
+      { name: `step${i}`, body: s.body },
+      ...s.packed.flatMap((p, j) => (p.expansion ? [{ name: `expand${i}.${j}`, body: p.expansion.body }] : [])),
+    ]),
     exportMemory: "memory",
   });
   expect(engine.validate(bytes)).toBe(true);
@@ -87,7 +91,9 @@ export function instantiate({ program }: Built, steps: readonly KernelCode[], va
   };
   steps.forEach((s, i) => {
     s.packed.forEach((p, j) => {
-      pack(p, packedAt[i]?.[j] as number);
+      const [at, file] = [packedAt[i]?.[j] as number, filesAt[i]?.[j] as number];
+      pack(p, p.expansion ? file : at);
+      if (p.expansion) exports[`expand${i}.${j}`]?.(0, p.expansion.parts, file, at);
     });
   });
   const buffers = must(program.kernels[0], "kernel").buffers;
