@@ -1,7 +1,15 @@
-/** npx tsx scripts/make-zoo-fixtures.ts: writes test/fixtures/torch-residual.json, samples of what PyTorch computes of torchvision's families. */
+/** npx tsx scripts/make-zoo-fixtures.ts: writes test/fixtures/torch-zoo.json, samples of what PyTorch computes of torchvision's families, gated ones too. */
 import { writeFileSync } from "node:fs";
-import { askTorch, findTorch, type TorchOutput } from "../test/judges/torch.ts";
-import { RESIDUAL_CASES, residualFixture } from "../test/judges/torch-zoo.ts";
+import { askTorchAll, findTorch, type TorchOutput } from "../test/judges/torch.ts";
+import {
+  GATED_CASES,
+  INCEPTION_CASES,
+  judgeName,
+  MOBILE_CASES,
+  MORE_GATED_CASES,
+  RESIDUAL_CASES,
+  zooFixture,
+} from "../test/judges/torch-zoo.ts";
 
 /** A thousand logits, every thirteenth of which is kept. */
 const EVERY = 13;
@@ -15,9 +23,13 @@ if (!python) {
 // 9 significant digits are an f32, exactly
 const digits = (v: number): number => Number(v.toPrecision(9));
 
-const lines = RESIDUAL_CASES.map(({ net, size }) => {
-  const asked = askTorch(python, net, { size, every: EVERY });
+const all = [...RESIDUAL_CASES, ...MOBILE_CASES, ...INCEPTION_CASES, ...GATED_CASES, ...MORE_GATED_CASES];
+const cases = all.map(({ net, size }) => ({
+  net: judgeName(net),
+  size,
+}));
+const lines = askTorchAll(python, cases, EVERY).map((asked) => {
   const kept: TorchOutput = { ...asked, max: digits(asked.max), values: asked.values.map(digits) };
   return JSON.stringify(kept);
 });
-writeFileSync(residualFixture, `[\n${lines.join(",\n")}\n]\n`);
+writeFileSync(zooFixture, `[\n${lines.join(",\n")}\n]\n`);

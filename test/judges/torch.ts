@@ -70,7 +70,7 @@ export const torchCases: readonly TorchCase[] = [
   }),
   {
     title: "se_resnet50 without biases",
-    judge: "se_resnet50",
+    judge: "unbiased_se_resnet50",
     batch: 1,
     graph: seResnet50,
     weightsFile: () => hashedWeights(seResnet50(), seOfReference),
@@ -114,10 +114,16 @@ function judge(python: string, args: readonly string[]): string {
   return result.stdout;
 }
 
-/** Asks PyTorch itself: every element, or every `every`-th, of the net on images of `size`. */
-export function askTorch(python: string, net: string, { every = 1, size }: { every?: number; size?: number } = {}): TorchOutput {
-  const args = [net, "--every", String(every), ...(size === undefined ? [] : ["--size", String(size)])];
-  return JSON.parse(judge(python, args)) as TorchOutput;
+/** Asks PyTorch itself: every element of the net's output. */
+export const askTorch = (python: string, net: string): TorchOutput => JSON.parse(judge(python, [net])) as TorchOutput;
+
+/** The same of several nets on images of their sizes, in one process: every `every`-th element. */
+export function askTorchAll(python: string, nets: readonly { readonly net: string; readonly size: number }[], every = 1): TorchOutput[] {
+  const lines = judge(python, [...nets.map(({ net, size }) => `${net}@${size}`), "--every", String(every)]);
+  return lines
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as TorchOutput);
 }
 
 /** The weights that judge.py uses, as a safetensors file. */

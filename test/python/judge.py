@@ -1,17 +1,16 @@
 """PyTorch as judge: the same nets, the same weights, the same inputs, computed by torch and torchvision.
 
-    python3 judge.py NET [--weights OUT.safetensors] [--size 224] [--batch 1]
+    python3 judge.py NET[@SIZE]... [--weights OUT.safetensors] [--batch 1]
 
-prints the outputs as JSON. Weights and inputs are made by `values` below from the tensor's name; test/judges/hashed-values.ts makes the
+prints the outputs as JSON, one line for each net. Weights and inputs are made by `values` below from the tensor's name; test/judges/hashed-values.ts makes the
 same numbers in TypeScript, so that the committed fixture (test/fixtures/torch-nets.json) can be checked where no Python is.
-Nets: se_attention, resnet50, mobilenet_v3_large, se_resnet50 (torchvision's resnet50 with SEAttention after each bn3).
+Nets: se_attention, torchvision's by their names, unbiased_se_resnet50 (resnet50 with SEAttention after each bn3), those of gated_nets.py.
 """
 import argparse
 import json
 import math
 import re
 import struct
-import sys
 
 import numpy as np
 import torch
@@ -87,21 +86,14 @@ class SEAttention(nn.Module):
         return x * y.expand_as(x)
 
 
-def se_resnet50():
+def unbiased_se_resnet50():
+    """torchvision's resnet50 with SEAttention after each bn3."""
+    from gated_nets import After, units
     from torchvision.models import resnet50
 
-    class Gated(nn.Module):
-        def __init__(self, norm, gate):
-            super().__init__()
-            self.norm, self.gate = norm, gate
-
-        def forward(self, x):
-            return self.gate(self.norm(x))
-
     net = resnet50()
-    for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
-        for block in stage:
-            block.bn3 = Gated(block.bn3, SEAttention(block.bn3.num_features, 16))
+    for unit in units(net):
+        unit.bn3 = After(unit.bn3, SEAttention(unit.bn3.num_features, 16))
     return net
 
 
@@ -109,9 +101,14 @@ def net_and_names(name):
     """The module and, for each of its state-dict names, the name under which the tensor is made and saved."""
     if name == "se_attention":
         return SEAttention(channel=512, reduction=8), lambda n: n
-    if name == "se_resnet50":
-        return se_resnet50(), lambda n: n.replace("bn3.norm.", "bn3.").replace("bn3.gate.", "se.")
     import torchvision
+    from gated_nets import NETS, our_name
+
+    if name == "unbiased_se_resnet50":
+        return unbiased_se_resnet50(), our_name
+    if name in NETS:
+        make, names = NETS[name]
+        return make(), names
 
     # the training heads are no part of the nets here
     heads = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
@@ -133,28 +130,17 @@ def write_safetensors(path, tensors):
             f.write(t.contiguous().numpy().tobytes())
 
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("net")
-    p.add_argument("--weights")
-    p.add_argument("--size", type=int)
-    p.add_argument("--batch", type=int)
-    p.add_argument("--every", type=int, default=1, help="print every n-th output element only")
-    p.add_argument("--no-run", action="store_true", help="only write the weights")
-    a = p.parse_args()
-    torch.set_grad_enabled(False)
-    # every tensor is replaced: random starts would only cost time
-    for init in ("kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_", "normal_", "uniform_"):
-        setattr(torch.nn.init, init, lambda t, *a, **k: t)
-    net, rename = net_and_names(a.net)
+def answer(net_at_size, a):
+    name, _, wanted = net_at_size.partition("@")
+    net, rename = net_and_names(name)
     net.eval()
     # the same object, which also holds the versions of the modules: MnasNet asks for its own
     state = net.state_dict()
     for n, t in list(state.items()):
         state[n] = tensor(rename(n), tuple(t.shape)) if t.dtype == torch.float32 else t
     net.load_state_dict(state)
-    block = a.net == "se_attention"
-    size = a.size or (7 if block else 224)
+    block = name == "se_attention"
+    size = int(wanted or (7 if block else 224))
     shape = (a.batch or (50 if block else 1), 512 if block else 3, size, size)
     x = torch.from_numpy(values("input", int(np.prod(shape)), -2, 2).reshape(shape))
     if a.weights:
@@ -164,8 +150,25 @@ def main():
     # in float64: some nets lose three digits in float32, in PyTorch as anywhere
     y = net.double()(x.double()).numpy()
     flat = y.reshape(-1)[:: a.every]
-    json.dump({"net": a.net, "torch": torch.__version__, "shape": list(y.shape), "every": a.every, "max": float(np.abs(y).max()),
-               "values": [float(v) for v in flat]}, sys.stdout)
+    line = {"net": name, "torch": torch.__version__, "shape": list(y.shape), "every": a.every, "max": float(np.abs(y).max()),
+            "values": [float(v) for v in flat]}
+    print(json.dumps(line))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("nets", nargs="+", metavar="NET[@SIZE]")
+    p.add_argument("--weights")
+    p.add_argument("--batch", type=int)
+    p.add_argument("--every", type=int, default=1, help="print every n-th output element only")
+    p.add_argument("--no-run", action="store_true", help="only write the weights")
+    a = p.parse_args()
+    torch.set_grad_enabled(False)
+    # every tensor is replaced: random starts would only cost time
+    for init in ("kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_", "normal_", "uniform_"):
+        setattr(torch.nn.init, init, lambda t, *a, **k: t)
+    for net in a.nets:
+        answer(net, a)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { costOf } from "../../compiler/analysis/cost.ts";
 import type { Graph, Node, Value } from "../../compiler/ir/graph.ts";
 import { testLogits } from "../judges/describe-logits.ts";
-import { INCEPTION_CASES } from "../judges/torch-mobile.ts";
+import { INCEPTION_CASES } from "../judges/torch-zoo.ts";
 import { graphOf, shippedGraph } from "../judges/whole-nets.ts";
 import { describePublished, factsOf, tensorLines } from "./published.ts";
 

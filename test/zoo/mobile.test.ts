@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { costOf } from "../../compiler/analysis/cost.ts";
 import { testLogits } from "../judges/describe-logits.ts";
-import { MOBILE_CASES } from "../judges/torch-mobile.ts";
+import { MOBILE_CASES } from "../judges/torch-zoo.ts";
 import { graphOf } from "../judges/whole-nets.ts";
 import { describePublished, factsOf, netGraph, publishedList, tensorLines } from "./published.ts";
 
