@@ -1,9 +1,10 @@
 """Prints a Caffe prototxt as an expression: one line for each layer that is reached from the classifier, inputs before users.
 
     python3 test/python/caffe_layers.py SE-BN-Inception.prototxt > test/fixtures/se-bn-inception.layers.txt
+    python3 test/python/caffe_layers.py SE-ResNet-50.prototxt > test/fixtures/se-resnet-50.layers.txt
 
-A line is `number: layer (numbers of its inputs)`. BatchNorm and Scale are one `bn`; a two-input Scale or an Axpy is a `mul`; pools round up;
-the average over the whole last map is `gap`. test/zoo/inception.test.ts writes the lines of the net in the same way.
+A line is `number: layer (numbers of its inputs)`. BatchNorm and Scale are one `bn`; a two-input Scale is a `mul`, an Axpy a `mul` and an `add`; pools round up;
+the average over the whole last map is `gap`. test/zoo/caffe-layers.ts writes the lines of the net in the same way.
 """
 import re
 import sys
@@ -59,7 +60,7 @@ def main(path):
         elif kind == "Scale":
             node = ("mul", inputs)
         elif kind == "Axpy":
-            node = ("residual", [("mul", [inputs[1], inputs[0]]), inputs[2]])
+            node = ("add", [("mul", [inputs[1], inputs[0]]), inputs[2]])
         else:
             node = (describe(kind, body), inputs)
         made[tops[0]] = node

@@ -1,11 +1,10 @@
 /** GoogLeNet, BN-Inception, Inception-v3, Inception-ResNet-v2: tensors, parameters, multiply-adds as published, and logits as PyTorch's. */
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { costOf } from "../../compiler/analysis/cost.ts";
-import type { Graph, Node, Value } from "../../compiler/ir/graph.ts";
 import { testLogits } from "../judges/describe-logits.ts";
 import { INCEPTION_CASES } from "../judges/torch-zoo.ts";
 import { graphOf, shippedGraph } from "../judges/whole-nets.ts";
+import { caffeLines, layerLines } from "./caffe-layers.ts";
 import { describePublished, factsOf, tensorLines } from "./published.ts";
 
 describePublished((net) => /inception|googlenet/.test(net));
@@ -48,48 +47,8 @@ test("inception_resnet_v2 has Cadene's modules", () => {
   expect(lines.slice(-2)).toEqual(["classif.weight [1000, 1536]", "classif.bias [1000]"]);
 });
 
-/** A layer in the words of test/python/caffe_layers.py. */
-function layerText({ op, attrs }: Node): string {
-  const flat = (value: unknown): number => [value].flat()[0] as number;
-  const { out, kernel, stride, pad, bias, ceil } = attrs as Readonly<Record<string, unknown>>;
-  switch (op) {
-    case "conv": {
-      const padding = pad === "half" ? Math.floor(flat(kernel) / 2) : flat(pad);
-      return `conv ${out} k${flat(kernel)} s${flat(stride)} p${padding}${bias ? " bias" : ""}`;
-    }
-    case "linear":
-      return `linear ${out}${bias ? " bias" : ""}`;
-    case "maxpool":
-    case "avgpool":
-      return `${op} k${flat(kernel)} s${flat(stride)} p${flat(pad)}${ceil ? " up" : ""}`;
-    default:
-      return op;
-  }
-}
-
-/** The net as caffe_layers.py prints a prototxt: numbered inputs before users, from the logits back. */
-function layerLines(graph: Graph): string[] {
-  const by = new Map<Value, Node>(graph.nodes.map((n) => [n.output, n]));
-  const numbers = new Map<Value, number>();
-  const lines: string[] = [];
-  const show = (value: Value): number => {
-    const known = numbers.get(value);
-    if (known !== undefined) return known;
-    const node = by.get(value);
-    if (node?.op === "flatten") return show(node.inputs[0] as Value);
-    const inputs = (node?.inputs ?? []).map(show);
-    numbers.set(value, lines.length);
-    return lines.push(`${lines.length}: ${node ? layerText(node) : "input"} (${inputs.join(" ")})`) - 1;
-  };
-  for (const { value } of graph.outputs) show(value);
-  return lines;
-}
-
 test("se_bn_inception is the authors' prototxt, layer by layer", () => {
-  const caffe = readFileSync(new URL("../fixtures/se-bn-inception.layers.txt", import.meta.url), "utf8")
-    .trim()
-    .split("\n");
-  expect(layerLines(shippedGraph("bn_inception.se", "se_bn_inception"))).toEqual(caffe);
+  expect(layerLines(shippedGraph("bn_inception.se", "se_bn_inception"))).toEqual(caffeLines("se-bn-inception"));
 });
 
 testLogits(INCEPTION_CASES);

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { costOf } from "../../compiler/analysis/cost.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { graphOf as graphOfText, shippedGraph } from "../judges/whole-nets.ts";
+import { caffeLines, layerLines } from "./caffe-layers.ts";
 
 interface Facts {
   readonly tensors: number;
@@ -270,4 +271,8 @@ describe("where the stride sits", () => {
     expect(strides(file, net, "layer2.0")).toEqual([first, second]);
     expect(strides(file, net, "layer2.1")).toEqual([1, 1]);
   });
+});
+
+test("legacy_se_resnet50 is the authors' prototxt, layer by layer", () => {
+  expect(layerLines(graphOf("legacy_se_resnet", "legacy_se_resnet50"))).toEqual(caffeLines("se-resnet-50"));
 });
