@@ -1,5 +1,5 @@
 /** What the command line touches of the outside world. Injected, so that tests pass streams and look at what was written. */
-import { readFileSync } from "node:fs";
+import { readSync } from "node:fs";
 
 export interface Stream {
   write(text: string): void;
@@ -12,8 +12,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Stream;
   readonly stderr: Stream;
-  /** The whole of standard input. */
-  stdin(): Uint8Array;
+  /** Standard input, at most that many bytes of it. */
+  stdin(most: number): Uint8Array;
   /** Milliseconds from any fixed point. */
   now(): number;
 }
@@ -28,13 +28,26 @@ function stream(target: NodeJS.WriteStream): Stream {
   };
 }
 
+/** At most `most` bytes of an open file. */
+export function readUpTo(descriptor: number, most: number): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  for (let total = 0; total < most; ) {
+    const piece = Buffer.alloc(Math.min(1 << 16, most - total));
+    const n = readSync(descriptor, piece, 0, piece.length, null);
+    if (n === 0) break;
+    pieces.push(piece.subarray(0, n));
+    total += n;
+  }
+  return Buffer.concat(pieces);
+}
+
 export function processIo(): Io {
   return {
     cwd: process.cwd(),
     env: process.env,
     stdout: stream(process.stdout),
     stderr: stream(process.stderr),
-    stdin: () => readFileSync(0),
+    stdin: (most) => readUpTo(0, most),
     now: () => performance.now(),
   };
 }

@@ -1,11 +1,12 @@
 /** Turns FILE arguments into source texts: a path, `-`, `FILE#NET`, or the bare name of a shipped net (cli.md section 1). */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
 import type { Host, ReadResult } from "../compiler/host.ts";
 import { LIMITS } from "../compiler/limits.ts";
 import { type SourceFile, sourceFile } from "../compiler/source.ts";
+import { readUpTo } from "./io.ts";
 import { shippedNets } from "./package-root.ts";
 import type { Session } from "./session.ts";
 
@@ -23,7 +24,8 @@ export interface SpecArgument {
 
 const SHIPPED = "sec/";
 
-function decode(bytes: Uint8Array): ReadResult {
+function decode(bytes: Uint8Array, limit: number): ReadResult {
+  if (bytes.length > limit) return tooLarge("too many", limit);
   try {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
@@ -31,17 +33,27 @@ function decode(bytes: Uint8Array): ReadResult {
   }
 }
 
+const tooLarge = (bytes: string, limit: number): ReadResult => ({
+  ok: false,
+  reason: `it has ${bytes} bytes; the limit is ${(limit / 1024 / 1024).toFixed(0)} MiB`,
+});
+
+/** Pipes and devices do not say how many bytes they have, and some never end. */
+function readSpecial(file: string, most: number): Uint8Array {
+  const descriptor = openSync(file, "r");
+  try {
+    return readUpTo(descriptor, most);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 export function readTextFile(absolute: string, limit: number = LIMITS.fileBytes): ReadResult {
   try {
     const stat = statSync(absolute);
     if (stat.isDirectory()) return { ok: false, reason: "it is a folder" };
-    if (stat.size > limit) {
-      return {
-        ok: false,
-        reason: `it has ${stat.size.toLocaleString("en-US")} bytes; the limit is ${(limit / 1024 / 1024).toFixed(0)} MiB`,
-      };
-    }
-    return decode(readFileSync(absolute));
+    if (stat.size > limit) return tooLarge(stat.size.toLocaleString("en-US"), limit);
+    return decode(stat.isFile() ? readFileSync(absolute) : readSpecial(absolute, limit + 1), limit);
   } catch (error) {
     return { ok: false, reason: systemReason(error) };
   }
@@ -64,6 +76,10 @@ export function systemReason(error: unknown): string {
       return "a part of the path is a file, not a folder";
     case "EISDIR":
       return "it is a folder";
+    case "ENAMETOOLONG":
+      return "the name is too long";
+    case "ERR_INVALID_ARG_VALUE":
+      return "the name holds a NUL character";
     default:
       return code ?? String(error);
   }
@@ -99,7 +115,7 @@ export function fileHost(session: Session): Host {
 /** Reads one FILE argument; a problem is reported as wrong usage. */
 export function readSpecArgument(session: Session, argument: string, stdinName = "stdin.se"): SpecArgument | undefined {
   if (argument === "-") {
-    const text = decode(session.io.stdin());
+    const text = decode(session.io.stdin(LIMITS.fileBytes + 1), LIMITS.fileBytes);
     if (!text.ok) {
       session.usage(messages.SE009.file({ file: stdinName, reason: text.reason }));
       return undefined;

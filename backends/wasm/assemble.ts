@@ -1,6 +1,7 @@
 /** Steps -> the bytes of a module that exports `run`, which computes, `expand`, which makes weights that are larger than their file, and `warm`, which makes the engine translate the kernels well. */
 import { must } from "../../compiler/invariant.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
+import { WRITTEN_BY } from "../backend.ts";
 import { encodeModule, Linker } from "./encoder.ts";
 import { type FunctionBody, FunctionWriter, type Local } from "./function-writer.ts";
 import { addressOf, CONTROL, type MemoryPlan, MOST_BYTES, MOST_THREADS, PAGE } from "./memory.ts";
@@ -169,6 +170,7 @@ export function assemble(
   if (expand) linker.indexOf(expand);
   const bytes = encodeModule(
     {
+      mark: WRITTEN_BY,
       imports: [],
       memory: { pages: plan.bytes / PAGE, most: most / PAGE, shared: false, from: { module: "env", name: "memory" } },
       exports: [

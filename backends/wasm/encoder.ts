@@ -38,6 +38,8 @@ export interface ModuleParts {
   /** Mutable i32. */
   readonly globals?: readonly number[];
   readonly data?: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
+  /** A custom section in front of all others: engines pass over it, people and tools see who wrote the file. */
+  readonly mark?: string;
 }
 
 /** Bytes that grow. */
@@ -288,6 +290,11 @@ export function encodeModule(parts: ModuleParts, linker = new Linker(parts.impor
   const functionTypes = linker.functions.map((f) => typeOf(f.body));
   const out = new Bytes();
   out.all([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
+  if (parts.mark !== undefined) {
+    const { mark } = parts;
+    out.byte(0);
+    out.sized((into) => into.name(mark));
+  }
   const section = <T>(id: number, items: readonly T[], write: (into: Bytes, item: T, at: number) => void): void => {
     if (items.length === 0) return;
     out.byte(id);

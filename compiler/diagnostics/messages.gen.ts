@@ -16,6 +16,7 @@ export const messages = {
     invisible: (p: { code: P }): Message => ({ code: "SE002", severity: "error", title: `unexpected invisible character U+${p.code}`, notes: [], help: "remove it" }),
     open: (): Message => ({ code: "SE002", severity: "error", title: "the string is not closed", notes: [], help: "put a `\"` at its end, on the same line" }),
     escape: (p: { escape: P }): Message => ({ code: "SE002", severity: "error", title: `unknown escape \`${p.escape}\` in a string`, notes: [], help: "write `\\\\` for a backslash; the others are `\\\"`, `\\n`, `\\t` and `\\uXXXX`" }),
+    half: (p: { code: P }): Message => ({ code: "SE002", severity: "error", title: `the string holds half of a character, \`\\u${p.code}\``, notes: [], help: "write the character itself, or both halves: `\\ud83d\\ude00`" }),
   },
   SE003: {
     expected: (p: { expected: P; found: P }): Message => ({ code: "SE003", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),
@@ -42,6 +43,8 @@ export const messages = {
     position: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: "the functions of expressions take their values by position", notes: [], help: `leave out \`${p.name} =\`` }),
     empty: (p: { expected: P }): Message => ({ code: "SE003", severity: "error", title: `expected ${p.expected}, found nothing`, notes: [] }),
     assign: (): Message => ({ code: "SE003", severity: "error", title: "`=` gives values to arguments and parameters only", notes: [], help: "a label ends with a colon: `conv1: conv(64, 3)`" }),
+    unnamed: (): Message => ({ code: "SE003", severity: "error", title: "a label must have at least one character", notes: [], help: "leave label and colon out, or write a name" }),
+    dotted: (p: { label: P; first: P; inner: P }): Message => ({ code: "SE003", severity: "error", title: `the label \`${p.label}\` has a \`.\`, and a label is one part of a weight's name`, notes: [], help: `nest it: \`${p.first}: { ${p.inner}: ... }\`, or write \`_\`` }),
   },
   SE004: {
     order: (p: { name: P }): Message => ({ code: "SE004", severity: "error", title: "a positional argument after a named one", notes: [], help: `name it, or move it in front of \`${p.name}=\`` }),
@@ -83,6 +86,7 @@ export const messages = {
     repeat: (p: { times: P; limit: P }): Message => ({ code: "SE010", severity: "error", title: `\`* ${p.times}\` is more than ${p.limit}`, notes: [], help: "nest two groups if that many layers are meant" }),
     uses: (p: { limit: P }): Message => ({ code: "SE010", severity: "error", title: `\`use\` goes more than ${p.limit} files deep`, notes: [], help: "use the files directly" }),
     depth: (p: { limit: P }): Message => ({ code: "SE010", severity: "error", title: `blocks are nested more than ${p.limit} calls deep`, notes: [], help: "call the inner blocks directly" }),
+    tensor: (p: { what: P; shape: P; size: P; limit: P }): Message => ({ code: "SE010", severity: "error", title: `${p.what}, ${p.shape}, has ${p.size}, more than the ${p.limit} that one tensor may have`, notes: [], help: "check the sizes and arguments it comes from" }),
   },
   SE101: {
     name: (p: { name: P }): Message => ({ code: "SE101", severity: "error", title: `unknown name \`${p.name}\``, notes: [] }),
@@ -336,8 +340,8 @@ export const messages = {
     layer: (p: { target: P; layer: P; path: P; targets: P }): Message => ({ code: "SE501", severity: "error", title: `target ${p.target}: \`${p.layer}\` at ${p.path} has no equivalent`, notes: [], help: `these targets have it: ${p.targets}` }),
   },
   SE503: {
-    buffer: (p: { target: P; path: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.path} needs a buffer of ${p.need}, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu has no such limit)" }),
-    memory: (p: { target: P; net: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.net} needs ${p.need} of memory for weights and activations, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu has no such limit)" }),
+    buffer: (p: { target: P; path: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.path} needs a buffer of ${p.need}, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu takes what the machine has)" }),
+    memory: (p: { target: P; net: P; need: P; limit: P }): Message => ({ code: "SE503", severity: "error", title: `target ${p.target}: ${p.net} needs ${p.need} of memory for weights and activations, over the limit of ${p.limit}`, notes: [], help: "take a smaller --batch or a smaller input, or another target (cpu takes what the machine has)" }),
   },
   SE511: {
     unknown: (p: { name: P; builtIn: P; package: P }): Message => ({ code: "SE511", severity: "error", title: `there is no target called \`${p.name}\``, notes: [`built in are ${p.builtIn}; the package ${p.package} is not installed here`], help: "`sec targets` lists all" }),

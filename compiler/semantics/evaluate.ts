@@ -123,7 +123,7 @@ function nameValue(expr: Expr & { kind: "name" }, env: Env): SpecValue | undefin
     const known = [...params.keys(), ...inputs.keys()];
     const list =
       known.length > 0 ? `there is ${known.map((k) => `\`${k}\``).join(", ")}, \`in\`, \`here\`` : "there are no parameters here";
-    const near = nearest(expr.text, [...known, ...functionNames]);
+    const near = nearest(expr.text, [...known, "true", "false", ...functionNames]);
     env.report(messages.SE101.name({ name: expr.text }), expr.span, { help: near === undefined ? list : `did you mean \`${near}\`?` });
   }
   return undefined;

@@ -4,6 +4,7 @@ import { type Dim, shapeText, type TensorType } from "../ir/type.ts";
 import type { Expr, InputStatement } from "../syntax/ast.ts";
 import { evaluate, kindText } from "./evaluate.ts";
 import { type Context, envOf, type Flow, type Place, report } from "./expand-context.ts";
+import { withinMemory } from "./infer-types.ts";
 import type { InputItem } from "./tree.ts";
 import { channelsNote } from "./whence.ts";
 
@@ -17,7 +18,11 @@ export function expandInput(cx: Context, statement: InputStatement, place: Place
   if (cx.scope.params.has(name)) report(cx, messages.SE103.input({ name }), statement.name.span);
   if (statement.dtype.text !== "f32") report(cx, messages.SE119.dtype({ dtype: statement.dtype.text, name }), statement.dtype.span);
   const declared = declaredType(cx, statement);
-  const type = cx.feed === "alone" ? declared && resized(declared, cx.shapes[name]) : fed(cx, statement, declared, inputs.size);
+  const found = cx.feed === "alone" ? declared && resized(declared, cx.shapes[name]) : fed(cx, statement, declared, inputs.size);
+  const type =
+    found && withinMemory([{ what: `the input \`${name}\``, shape: found.shape }], statement.span, (m, at) => report(cx, m, at))
+      ? found
+      : undefined;
   const item: InputItem = { kind: "input", name, type: type ?? undefined, origin: { span: statement.span, via: cx.via } };
   inputs.set(name, item);
   place.container.items.push(item);
@@ -60,7 +65,7 @@ function declaredType(cx: Context, statement: InputStatement): TensorType | unde
 function dimOf(cx: Context, dim: Expr, axis: number, name: string): Dim | undefined {
   if (dim.kind === "name" && /^[A-Z]/.test(dim.text) && !cx.scope.params.has(dim.text)) {
     if (axis === 0) return dim.text;
-    const fixed = `${dim.text.toLowerCase() === "c" ? "channels" : "size"} = 224`;
+    const fixed = dim.text.toLowerCase() === "c" ? "channels = 3" : "size = 224";
     report(cx, messages.SE207.open({ name: dim.text, fixed }), dim.span);
     return undefined;
   }

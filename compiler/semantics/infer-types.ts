@@ -4,7 +4,7 @@
  */
 import type { Diagnostics, Extra, Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
-import { shapeText, type TensorType } from "../ir/type.ts";
+import { numel, shapeText, type TensorType } from "../ir/type.ts";
 import { LIMITS } from "../limits.ts";
 import { opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
@@ -26,13 +26,37 @@ export function hasTensors(node: LayerNode, type: TensorType | undefined): boole
 /** The type the layer gives; undefined after a report, or when the input is unknown. */
 export function layerType(node: LayerNode, input: TensorType | undefined, report: Report): TensorType | undefined {
   if (!input) return undefined;
-  const result = opOf(node.op).infer([input], node.args as never);
-  if (!isProblem(result)) return result;
+  const { infer, weights } = opOf(node.op);
+  const result = infer([input], node.args as never);
+  if (!isProblem(result)) {
+    const own = weights?.([input], node.args as never) ?? {};
+    const tensors = Object.entries(own).map(([name, { shape }]) => ({ what: `the tensor \`${name}\` of \`${node.op}\``, shape }));
+    return withinMemory([{ what: `the result of \`${node.op}\``, shape: result.shape }, ...tensors], node.nameSpan, report)
+      ? result
+      : undefined;
+  }
   const { problem, arg } = result;
   const place = (arg === undefined ? undefined : node.argSpans.get(arg)) ?? node.nameSpan;
   const note = whence(node, input, problem.code);
   report(problem, place, { ...(note === undefined ? {} : { notes: [note] }) });
   return undefined;
+}
+
+/** SE010 at what no target could hold, or write. False after a report. */
+export function withinMemory(
+  list: readonly { readonly what: string; readonly shape: TensorType["shape"] }[],
+  place: Span,
+  report: Report,
+): boolean {
+  const large = list.find(({ shape }) => 4 * numel(shape) > LIMITS.tensorBytes);
+  if (!large) return true;
+  const size = 4 * numel(large.shape);
+  const shown = size < 2 ** 40 ? `${(size / 2 ** 30).toFixed(1)} GiB` : `${(size / 2 ** 40).toPrecision(3)} TiB`;
+  report(
+    messages.SE010.tensor({ what: large.what, shape: shapeText(large.shape), size: shown, limit: `${LIMITS.tensorBytes / 2 ** 30} GiB` }),
+    place,
+  );
+  return false;
 }
 
 /** Ops whose SE206 is about the size of the map. */
@@ -71,7 +95,8 @@ export function mergeType(
     return undefined;
   }
   const result = opOf(node.word).infer(known, node.args as never);
-  if (!isProblem(result)) return result;
+  if (!isProblem(result))
+    return withinMemory([{ what: `the result of \`${node.word}\``, shape: result.shape }], node.nameSpan, report) ? result : undefined;
   if (result.problem.code !== "SE201") report(result.problem, node.nameSpan);
   else {
     const shapes = node.branches.map((b, i) => `${b.name} ${shapeText((known[i] as TensorType).shape)}`).join(", ");

@@ -6,7 +6,7 @@ import type { Diagnostics, Extra, Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { Span } from "../source.ts";
-import type { Arg, Body, Call, Definition as Def, Edit, Expr, LayerStatement, Selector, SpecFile, Statement } from "../syntax/ast.ts";
+import type { Arg, Body, Call, Definition as Def, Edit, Expr, LayerStatement, Name, Selector, SpecFile, Statement } from "../syntax/ast.ts";
 import { evaluate } from "./evaluate.ts";
 import { sourceText } from "./expand-arguments.ts";
 import { placeText } from "./expand-context.ts";
@@ -92,7 +92,19 @@ function statement(cx: Resolving, s: Statement, next: Statement | undefined): vo
   }
 }
 
+/** A label becomes one part of the names of weights. What is inserted is no group, so it cannot be nested. */
+function label(cx: Resolving, name: Name, inserted = false): void {
+  if (name.text === "") cx.diagnostics.report(messages.SE003.unnamed(), name.span);
+  else if (name.text.includes(".")) {
+    const [first = "", ...rest] = name.text.split(".");
+    const inner = rest.join("_");
+    const help = inserted ? { help: `write \`${name.text.replaceAll(".", "_")}\`` } : {};
+    cx.diagnostics.report(messages.SE003.dotted({ label: name.text, first, inner }), name.span, help);
+  }
+}
+
 function layer(cx: Resolving, s: LayerStatement, next: Statement | undefined): void {
+  if (s.label) label(cx, s.label);
   if (s.times) expression(cx, s.times);
   const { what } = s;
   switch (what.kind) {
@@ -169,6 +181,7 @@ function resolveEdit(cx: Resolving, edit: Edit): void {
   selector(cx, edit.selector);
   for (const except of edit.except) selector(cx, except);
   if (edit.expect) expression(cx, edit.expect);
+  if (edit.kind === "insert") label(cx, edit.as, true);
   if (edit.kind === "set") args(cx, edit.args);
   else if (edit.kind !== "remove") {
     args(cx, edit.call.args);

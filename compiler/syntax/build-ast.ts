@@ -82,7 +82,12 @@ interface Cursor {
 export function buildOperators(context: Context, pieces: readonly Piece[]): Expr {
   const operators = pieces.filter((p) => p.kind !== "operand");
   const surplus = operators[LIMITS.nesting];
-  if (surplus) context.diagnostics.report(messages.SE010.chain({ limit: LIMITS.nesting }), tokenSpan(context, surplus.token));
+  const operand = pieces.find((p) => p.kind === "operand");
+  if (surplus && operand) {
+    context.diagnostics.report(messages.SE010.chain({ limit: LIMITS.nesting }), tokenSpan(context, surplus.token));
+    // a tree of all of it would be too deep for everything that walks it
+    return operand.expr;
+  }
   return climb({ context, pieces, next: 0 }, 1);
 }
 

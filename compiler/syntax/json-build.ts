@@ -34,11 +34,14 @@ import { isIdentifier, MERGE_WORDS } from "./words.ts";
 interface Builder {
   readonly file: SourceFile;
   readonly diagnostics: Diagnostics;
+  /** Whether a path, selector or expression could not be read, which is reported. */
+  broken: boolean;
 }
 
-export function buildJson(file: SourceFile, root: Node, diagnostics: Diagnostics): SpecFile {
-  const builder: Builder = { file, diagnostics };
-  return {
+/** Undefined when a text inside the file is wrong: what it was meant to be is not guessed at. */
+export function buildJson(file: SourceFile, root: Node, diagnostics: Diagnostics): SpecFile | undefined {
+  const builder: Builder = { file, diagnostics, broken: false };
+  const spec: SpecFile = {
     kind: "file",
     edition: 1,
     uses: items(valueAt(root, "use")).map((node) => ({ kind: "use", path: literal(builder, node), span: nodeSpan(file, node) })),
@@ -46,6 +49,7 @@ export function buildJson(file: SourceFile, root: Node, diagnostics: Diagnostics
     comments: [],
     span: nodeSpan(file, root),
   };
+  return builder.broken ? undefined : spec;
 }
 
 // ---- small parts -----------------------------------------------------------------------------------------------------
@@ -70,11 +74,15 @@ function literal(builder: Builder, node: Node): StringLiteral {
 }
 
 function path(builder: Builder, node: Node): Path {
-  return parsePath(stringFragment(builder.file, node), builder.diagnostics) ?? { parts: [], span: at(builder, node) };
+  const found = parsePath(stringFragment(builder.file, node), builder.diagnostics);
+  builder.broken ||= found === undefined;
+  return found ?? { parts: [], span: at(builder, node) };
 }
 
 function selector(builder: Builder, node: Node): Selector {
-  return parseSelector(stringFragment(builder.file, node), builder.diagnostics) ?? { segments: [], span: at(builder, node) };
+  const found = parseSelector(stringFragment(builder.file, node), builder.diagnostics);
+  builder.broken ||= found === undefined;
+  return found ?? { segments: [], span: at(builder, node) };
 }
 
 function expr(builder: Builder, node: Node): Expr {
@@ -87,6 +95,7 @@ function expr(builder: Builder, node: Node): Expr {
   if (node.type === "array") return { kind: "list", items: items(node).map((item) => expr(builder, item)), span };
   if (String(node.value).startsWith("=")) {
     const found = parseExpression(stringFragment(builder.file, node, 1), builder.diagnostics);
+    builder.broken ||= found === undefined;
     if (found) return found;
   }
   return literal(builder, node);

@@ -92,7 +92,9 @@ function unionAt(path: Path): UnionName | undefined {
 export function reportIssue(reader: JsonReader, root: Node, issue: Issue, parent: Path = []): void {
   const { file, diagnostics } = reader;
   const path = [...parent, ...issue.path];
-  if (issue.code === "invalid_union") reportUnion(reader, root, issue, path);
+  if (issue.code === "invalid_union") reportUnion(reader, root, path, issue);
+  // keys of two forms at once
+  else if (issue.code === "unrecognized_keys" && isUndecided(root, path)) reportUnion(reader, root, path);
   else if (issue.code === "unrecognized_keys") for (const key of issue.keys) reportKey(reader, root, path, key);
   else if (!reportMissing(reader, root, path)) {
     const last = path.at(-1);
@@ -153,7 +155,13 @@ function titleOf(union: UnionName, kind: string): string {
   return union === "definition" && kind !== "block" ? "a net" : (TITLES[kind] ?? kind);
 }
 
-function reportUnion(reader: JsonReader, root: Node, issue: Issue & { code: "invalid_union" }, path: Path): void {
+/** Whether the object at `path` may take one of several forms, and its keys do not say which. */
+function isUndecided(root: Node, path: Path): boolean {
+  const name = unionAt(path);
+  return name !== undefined && UNIONS[name].choose(plain(nodeAt(root, path)) as object) === undefined;
+}
+
+function reportUnion(reader: JsonReader, root: Node, path: Path, issue?: Issue): void {
   const { file, diagnostics } = reader;
   const node = nodeAt(root, path);
   const name = unionAt(path);
@@ -162,7 +170,7 @@ function reportUnion(reader: JsonReader, root: Node, issue: Issue & { code: "inv
     if (reportMissing(reader, root, path)) return;
     const wrong = last === "args" ? wrongArgument(node) : node;
     const isKey = wrong.parent?.type === "property" && wrong.parent.children?.[0] === wrong;
-    reportType(reader, wrong, isKey ? "the name of an argument" : wrong === node ? expectation(issue, last) : VALUE);
+    reportType(reader, wrong, isKey ? "the name of an argument" : wrong === node && issue ? expectation(issue, last) : VALUE);
     return;
   }
   const { options, keys, choose } = UNIONS[name];

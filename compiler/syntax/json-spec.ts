@@ -11,11 +11,16 @@ import type { SpecFile } from "./ast.ts";
 import { buildJson } from "./json-build.ts";
 import { type JsonReader, reportIssue } from "./json-issues.ts";
 import { nodeSpan, plain, property } from "./json-node.ts";
+import { halfCharacter } from "./scan.ts";
 import { specSchema } from "./schema.ts";
 
 /** Reads the JSON form. Undefined when its form is wrong, which is reported. */
 export function parseJson(file: SourceFile, diagnostics: Diagnostics): SpecFile | undefined {
   const reader: JsonReader = { file, diagnostics };
+  if (file.text.startsWith("\ufeff")) {
+    diagnostics.report(messages.SE002.mark(), span(file, 0, 1));
+    return undefined;
+  }
   if (!reportDepth(reader)) return undefined;
   const errors: ParseError[] = [];
   const root = parseTree(file.text, errors, { disallowComments: true, allowTrailingComma: false });
@@ -92,6 +97,8 @@ function reportRepeated(reader: JsonReader, node: Node): void {
   if (node.type === "null") diagnostics.report(messages.SE006.null(), nodeSpan(file, node));
   if (node.type === "number" && !Number.isFinite(node.value))
     diagnostics.report(messages.SE003.huge({ text: file.text.slice(node.offset, node.offset + node.length) }), nodeSpan(file, node));
+  const half = node.type === "string" ? halfCharacter(node.value) : undefined;
+  if (half !== undefined) diagnostics.report(messages.SE002.half({ code: half }), nodeSpan(file, node));
   const seen = new Map<string, Node>();
   for (const child of node.children ?? []) {
     const key = child.type === "property" ? child.children?.[0] : undefined;

@@ -86,6 +86,13 @@ function reportMistake(fragment: Fragment, token: IToken, diagnostics: Diagnosti
     const start = startOffset + match.index;
     diagnostics.report(messages.SE002.escape({ escape: written }), fragmentSpan(fragment, start, start + written.length));
   }
+  const half = halfCharacter(decodeString(image));
+  if (half !== undefined) diagnostics.report(messages.SE002.half({ code: half }), fragmentSpan(fragment, startOffset, tokenEnd(token)));
+}
+
+/** Four digits of a surrogate without its partner, which no file in UTF-8 can hold: two names could become one when they are written. */
+export function halfCharacter(text: string): string | undefined {
+  return /\p{Cs}/u.exec(text)?.[0].charCodeAt(0).toString(16);
 }
 
 /** The text of a string token, escapes resolved. `\*` stays as it is: it means a star in a selector (language.md 9.1). */

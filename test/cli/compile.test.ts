@@ -61,6 +61,23 @@ describe("writing", () => {
     expect((await compile(p, "--seed", "1")).code).toBe(0);
   });
 
+  test("every target replaces what it wrote before", async () => {
+    const p = tiny();
+    const again = ["compile", "net.se", "-t", "all", "--set", "pytorch.train=true", "--set", "onnx.external=0", "--seed"];
+    expect((await p.sec([...again, "0"])).code).toBe(0);
+    const before = new Map(p.files().map((f) => [f, p.bytes(f)]));
+    const second = await p.sec([...again, "1"]);
+    expect(second.err).not.toContain("SE522");
+    expect(second.code).toBe(0);
+    expect(p.files()).toEqual([...before.keys()]);
+    for (const target of ["cpu", "onnx", "pytorch", "tfjs", "wasm", "webgpu"]) {
+      expect(
+        [...before].some(([f, bytes]) => f.includes(`/${target}/`) && !p.bytes(f).equals(bytes)),
+        target,
+      ).toBe(true);
+    }
+  });
+
   test("kernels of an earlier output are removed; a file of the user's beside them is not", async () => {
     const p = project({ "net.se": PLAIN });
     const once = await p.sec(["compile", "net.se", "-t", "webgpu", "-O", "0"]);
