@@ -7,15 +7,15 @@ import { outputSchemas } from "../../cli/output-schemas.ts";
 import { type Project, project } from "./project.ts";
 
 const HOSTILE: Readonly<Record<string, string>> = {
-  "double quote": '"); globalThis.escaped=true; ("',
-  "single quote": "'); globalThis.escaped=true; ('",
-  backtick: "`; globalThis.escaped=true; `",
-  "template hole": "\u0024{globalThis.escaped=true}",
-  "end of a comment": "*/ globalThis.escaped=true; /*",
+  "double quote": "\"); globalThis['escaped']=true; (\"",
+  "single quote": "'); globalThis['escaped']=true; ('",
+  backtick: "`; globalThis['escaped']=true; `",
+  "template hole": "\u0024{globalThis['escaped']=true}",
+  "end of a comment": "*/ globalThis['escaped']=true; /*",
   "start of a comment": "// x",
-  newline: "a\nglobalThis.escaped=true;\n",
-  "line separator": "a\u2028globalThis.escaped=true;",
-  "end of a script": "</script><script>globalThis.escaped=true</script>",
+  newline: "a\nglobalThis['escaped']=true;\n",
+  "line separator": "a\u2028globalThis['escaped']=true;",
+  "end of a script": "</script><script>globalThis['escaped']=true</script>",
   backslash: "\\",
   "proto of every object": "__proto__",
   constructor: "constructor",
