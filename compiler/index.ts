@@ -17,7 +17,14 @@ export {
 export { nearest, nearestFirst } from "./diagnostics/suggest.ts";
 export { type CheckedNet, check, compileFrontend, type Frontend, type FrontendOptions, parseSelectorText } from "./frontend.ts";
 export type { Host, ReadBytesResult, ReadResult } from "./host.ts";
-export { type ImportedModel, type ImportedNet, type ImportOptions, importModel, type ReadModelPart } from "./import/index.ts";
+export {
+  type ImportedModel,
+  type ImportedNet,
+  type ImportOptions,
+  type ImportProblem,
+  importModel,
+  type ReadModelPart,
+} from "./import/index.ts";
 export { InternalError, invariant, must } from "./invariant.ts";
 export type { Attrs, Graph, Init, Node, Output, Value, Weight } from "./ir/graph.ts";
 export { hashGraph } from "./ir/hash.ts";

@@ -14,6 +14,7 @@ import { writeArtifacts } from "../write.ts";
 interface ImportOptions extends Pick<SizeOptions, "shape"> {
   readonly outDir: string;
   readonly name?: string;
+  readonly weights?: string;
   readonly dryRun?: boolean;
   readonly force?: boolean;
 }
@@ -33,29 +34,35 @@ const partsBeside =
 
 const parameters = (net: ImportedNet): number => [...net.weights.values()].reduce((n, w) => n + w.data.length, 0);
 
-function importFile(session: Session, options: ImportOptions, file: string): number | undefined {
-  const absolute = path.resolve(session.options.directory, file);
-  let bytes: Uint8Array;
+function bytesOf(session: Session, file: string): Uint8Array | undefined {
   try {
-    bytes = readFileSync(absolute);
+    return readFileSync(path.resolve(session.options.directory, file));
   } catch (error) {
     session.usage(messages.SE009.file({ file, reason: systemReason(error) }));
     return undefined;
   }
+}
+
+function importFile(session: Session, options: ImportOptions, file: string): number | undefined {
+  const bytes = bytesOf(session, file);
+  if (!bytes) return undefined;
+  const weightBytes = options.weights === undefined ? undefined : bytesOf(session, options.weights);
+  if (options.weights !== undefined && !weightBytes) return undefined;
   const imported = importModel(bytes, {
     file: path.basename(file),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.shape ? { shapes: options.shape } : {}),
-    readPart: partsBeside(path.dirname(absolute)),
+    ...(weightBytes ? { weights: { file: path.basename(options.weights as string), bytes: weightBytes } } : {}),
+    readPart: partsBeside(path.dirname(path.resolve(session.options.directory, file))),
   });
   if ("problem" in imported) {
-    session.diagnostics.report(imported.problem);
+    session.diagnostics.report(imported.problem, imported.at);
     return undefined;
   }
   const { net, spec, weights } = imported;
   const artifacts = [
     { path: `${net.name}.se`, contents: spec, mediaType: "text/plain" },
-    { path: `${net.name}.safetensors`, contents: weights, mediaType: "application/octet-stream" },
+    ...(weights ? [{ path: `${net.name}.safetensors`, contents: weights, mediaType: "application/octet-stream" }] : []),
   ];
   const shown = options.outDir.split(path.sep).join("/");
   const folder = path.resolve(session.options.directory, options.outDir);
@@ -72,21 +79,27 @@ function importFile(session: Session, options: ImportOptions, file: string): num
     });
     return EXIT.ok;
   }
+  const values = weights ? `${thousands(parameters(net))} values` : "no weights";
   const sizes = net.inputs.map((i) => `${i.name} ${shapeText(i.shape)}`).join(", ");
-  session.out(`${net.name}    ${counted(net.nodes.length, "layer")} · ${thousands(parameters(net))} values · ${sizes}`);
+  session.out(`${net.name}    ${counted(net.nodes.length, "layer")} · ${values} · ${sizes}`);
   for (const f of files) session.out(`  ${f.path}  ${bytesText(f.bytes)}${options.dryRun ? "  (not written)" : ""}`);
   const [se, safetensors] = files;
-  if (!options.dryRun) session.note(`next: sec compile ${se?.path} --weights ${safetensors?.path}`);
+  const next = safetensors ? `sec compile ${se?.path} --weights ${safetensors.path}` : `sec inspect ${se?.path}`;
+  if (!options.dryRun) session.note(`next: ${next}`);
   return EXIT.ok;
 }
 
 export const importCommand: Register = (command, host) => {
   withShape(command)
-    .argument("<model>", "an ONNX model")
+    .argument("<model>", "an ONNX model, or a Caffe network (.prototxt)")
     .option("-o, --out-dir <DIR>", "where the spec and the weights go", ".")
     .option("--name <NET>", "what the net is called (default: as the file)")
+    .option("--weights <FILE>", "the .caffemodel of a Caffe network; without it only the spec is written")
     .option("--dry-run", "write nothing")
     .addOption(new Option("--force", "overwrite files that sec did not write"))
-    .addHelpText("after", "\nExamples:\n  sec import model.onnx -o nets\n  sec import ocr.onnx --shape x=1x3x48x192 --json")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sec import model.onnx -o nets\n  sec import ocr.onnx --shape x=1x3x48x192 --json\n  sec import SE-ResNet-50.prototxt --weights SE-ResNet-50.caffemodel",
+    )
     .action(action<[string], ImportOptions>(host, (session, options, file) => importFile(session, options, file)));
 };

@@ -392,9 +392,20 @@ export const messages = {
   },
   SE602: {
     nodes: (p: { count: P; file: P; nodes: P }): Message => ({ code: "SE602", severity: "error", title: `${p.count} of the nodes of \`${p.file}\` cannot be imported: ${p.nodes}`, notes: [], help: "export the model without them, or cut it before the first of them" }),
+    layers: (p: { count: P; file: P; layers: P }): Message => ({ code: "SE602", severity: "error", title: `${p.count} of the layers of \`${p.file}\` cannot be imported: ${p.layers}`, notes: [], help: "write the network without them, or cut it before the first of them" }),
   },
   SE603: {
     open: (p: { input: P; file: P; shape: P; example: P }): Message => ({ code: "SE603", severity: "error", title: `the input \`${p.input}\` of \`${p.file}\` has the shape ${p.shape}`, notes: [], help: `give its sizes: --shape ${p.example}` }),
+  },
+  SE604: {
+    syntax: (p: { expected: P; found: P }): Message => ({ code: "SE604", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),
+    parts: (): Message => ({ code: "SE604", severity: "error", title: "this text is made of far more fields than a network has", notes: [] }),
+    oldest: (): Message => ({ code: "SE604", severity: "error", title: "this network has the form of 2013, with a `layer` in each of its `layers`", notes: [], help: "let `upgrade_net_proto_text` of Caffe write it again" }),
+    unread: (p: { file: P; reason: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` cannot be read as a Caffe network: ${p.reason}`, notes: [], help: "take the file for inference (deploy.prototxt) in the form that Caffe itself writes" }),
+    weights: (p: { file: P; reason: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` cannot be read as the weights of a Caffe network: ${p.reason}`, notes: [], help: "give the .caffemodel that belongs to the network; HDF5 weights must be saved again by Caffe" }),
+    missing: (p: { file: P; count: P; layers: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` lacks weights of ${p.count} layers of the network: ${p.layers}`, notes: [], help: "give the .caffemodel that was trained with this network" }),
+    alone: (p: { file: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` holds the weights of a Caffe network, not its layers`, notes: [], help: `sec import net.prototxt --weights ${p.file}` }),
+    surplus: (p: { file: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` brings its own weights`, notes: [], help: "leave `--weights` out; it belongs to a Caffe network (.prototxt)" }),
   },
   SE612: {
     argument: (p: { op: P; argument: P; given: P }): Message => ({ code: "SE612", severity: "error", title: `\`${p.op}\` cannot have \`${p.argument}\` = ${p.given}`, notes: [] }),
@@ -481,5 +492,6 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE601: { summary: "an ONNX model that cannot be read here", text: "`sec import model.onnx`, or `net A from onnx \"model.onnx\"`, takes its layers from a model file." },
   SE602: { summary: "nodes of a model that have no equivalent", text: "Every node of a model must become a layer of the language. All that cannot are listed at once." },
   SE603: { summary: "a model with open sizes", text: "Only the batch may be open in a net; height and width must be known when a model is imported." },
+  SE604: { summary: "a Caffe network that cannot be read", text: "`sec import net.prototxt --weights net.caffemodel` takes a network of Caffe: its layers are protobuf text, its weights protobuf bytes.\nWhat is wanted is the file for inference, often called `deploy.prototxt`: it says what its input is and has no data or loss layers." },
   SE612: { summary: "a layer of a model says what no layer here can", text: "A model file gives a layer a number or an argument that has no meaning in the language, or that would make a value too large to hold.\nNothing is written." },
 };

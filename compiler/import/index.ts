@@ -2,10 +2,11 @@
 import { Diagnostics, type Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { must } from "../invariant.ts";
-import { sourceFile } from "../source.ts";
+import { type Span, sourceFile } from "../source.ts";
 import { formatText } from "../syntax/format.ts";
 import { parseSpec } from "../syntax/parse.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
+import { importCaffe } from "./caffe.ts";
 import type { ImportedNet } from "./imported.ts";
 import { netName } from "./net-draft.ts";
 import { importOnnx } from "./onnx.ts";
@@ -22,27 +23,38 @@ export interface ImportOptions {
   readonly name?: string;
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
   readonly readPart?: ReadPart;
+  /** The weights of a network whose own file has none (Caffe). */
+  readonly weights?: { readonly file: string; readonly bytes: Uint8Array };
+}
+
+export interface ImportProblem {
+  readonly problem: Message;
+  /** Where in the file, when it is text. */
+  readonly at?: Span;
 }
 
 export interface ImportedModel {
   readonly net: ImportedNet;
   /** The text of the `.se` file. */
   readonly spec: string;
-  /** The bytes of the safetensors file. */
-  readonly weights: Uint8Array;
+  /** The bytes of the safetensors file; undefined when none came with the model. */
+  readonly weights: Uint8Array | undefined;
 }
 
 /** By these the command line knows files of ours, which it may overwrite. */
 const PRODUCER = "Written by sec";
 
-export function importModel(bytes: Uint8Array, options: ImportOptions): ImportedModel | { readonly problem: Message } {
+export function importModel(bytes: Uint8Array, options: ImportOptions): ImportedModel | ImportProblem {
   const { file } = options;
   const name = options.name ?? netName(file.replace(/\.[^.]*$/, ""), () => false);
-  const net = importOnnx(bytes, { ...options, name });
-  return "problem" in net ? net : written(net, file);
+  const isCaffe = /\.(?:prototxt|pbtxt)$/i.test(file);
+  if (/\.caffemodel$/i.test(file)) return { problem: messages.SE604.alone({ file }) };
+  if (options.weights && !isCaffe) return { problem: messages.SE604.surplus({ file }) };
+  const net = isCaffe ? importCaffe(bytes, { ...options, name }) : importOnnx(bytes, { ...options, name });
+  return "problem" in net ? net : written(net, file, !isCaffe || options.weights !== undefined);
 }
 
-function written(net: ImportedNet, file: string): ImportedModel | { readonly problem: Message } {
+function written(net: ImportedNet, file: string, hasWeights: boolean): ImportedModel | ImportProblem {
   const spec = toSpec(net);
   if ("problem" in spec) return { problem: messages.SE601.unread({ file, reason: spec.problem }) };
   const diagnostics = new Diagnostics();
@@ -55,5 +67,6 @@ function written(net: ImportedNet, file: string): ImportedModel | { readonly pro
     const { shape, data } = must(net.weights.get(own), own);
     return { name: path, shape: spec.shapes.get(path) ?? shape, data };
   });
-  return { net, spec: formatText(parsed), weights: writeSafetensors(tensors, { producer: PRODUCER, net: net.name }) };
+  const weights = hasWeights ? writeSafetensors(tensors, { producer: PRODUCER, net: net.name }) : undefined;
+  return { net, spec: formatText(parsed), weights };
 }

@@ -9,6 +9,7 @@ import { f32, numel, shapeText, type TensorType } from "../ir/type.ts";
 import { isOpName, opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
 import { pairOf, type Size } from "../ops/shape.ts";
+import { isKeyword } from "../syntax/words.ts";
 import type { ImportedInput, ImportedNet, ImportedNode, ImportedTensor } from "./imported.ts";
 
 /** A node to add. Without `tensors` the net has no weights for it. */
@@ -152,5 +153,5 @@ export function netName(text: string, taken: (name: string) => boolean): string 
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^_+|_+$/g, "");
   const name = /^[a-z]/.test(bare) ? bare.slice(0, 100) : `net_${bare}`.slice(0, 100).replace(/_+$/, "");
-  return taken(name) || isOpName(name) ? `${name}_net` : name;
+  return taken(name) || isOpName(name) || isKeyword(name) ? `${name}_net` : name;
 }

@@ -57,3 +57,16 @@ export function border(pads: readonly number[]): number | readonly number[] {
   const [t, l, b, r] = pads as [number, number, number, number];
   return t === b && l === r ? pair([t, l]) : pads;
 }
+
+/** Names of inputs or outputs in the language, from any text: identifiers, each once. */
+export function portNames(): (text: string) => string {
+  const taken = new Set<string>();
+  return (text) => {
+    const bare = text.replace(/[^A-Za-z0-9_]+/g, "_").slice(0, 100);
+    const base = /^[A-Za-z_]/.test(bare) ? bare : `_${bare}`;
+    let name = base;
+    for (let n = 2; taken.has(name); n++) name = `${base}_${n}`;
+    taken.add(name);
+    return name;
+  };
+}
