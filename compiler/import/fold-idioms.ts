@@ -47,11 +47,37 @@ function named(find: Finder, node: ImportedNode): { op: string; input: string } 
   return undefined;
 }
 
+interface ConcatPrefix {
+  readonly next: Map<string, ConcatPrefix>;
+  value?: string;
+}
+
+/** Concatenations that begin with all of an earlier one, as in a DenseNet, begin with its result. */
+function continued(nodes: readonly ImportedNode[]): readonly ImportedNode[] {
+  const roots = new Map<string, ConcatPrefix>();
+  return nodes.map((node) => {
+    if (node.op !== "concat") return node;
+    const axis = JSON.stringify(node.attrs);
+    let at: ConcatPrefix = roots.get(axis) ?? { next: new Map() };
+    roots.set(axis, at);
+    let inputs: readonly string[] = node.inputs;
+    for (const [i, input] of node.inputs.entries()) {
+      const next: ConcatPrefix = at.next.get(input) ?? { next: new Map() };
+      at.next.set(input, next);
+      at = next;
+      if (at.value !== undefined && i < node.inputs.length - 1) inputs = [at.value, ...node.inputs.slice(i + 1)];
+    }
+    at.value ??= node.output;
+    return inputs === node.inputs ? node : { ...node, inputs };
+  });
+}
+
 /** Shared by all readers of foreign formats. */
 export function foldIdioms(net: ImportedNet): ImportedNet {
-  const nodes = new Map(net.nodes.map((n) => [n.output, n]));
+  const nodes = new Map(continued(net.nodes).map((n) => [n.output, n]));
   const readers = new Map<string, number>();
-  for (const v of [...net.nodes.flatMap((n) => n.inputs), ...net.outputs.map((o) => o.value)]) readers.set(v, (readers.get(v) ?? 0) + 1);
+  for (const v of [...[...nodes.values()].flatMap((n) => n.inputs), ...net.outputs.map((o) => o.value)])
+    readers.set(v, (readers.get(v) ?? 0) + 1);
   const find: Finder = {
     maker: (value) => nodes.get(value),
     only: (value) => ((readers.get(value) ?? 0) === 1 ? nodes.get(value) : undefined),

@@ -1,11 +1,13 @@
 /** What the readers of single ONNX nodes share: known values, the net being drafted, attributes, and how a node is refused. */
 import type { NetDraft } from "./net-draft.ts";
 import type { Constant, OnnxNode } from "./onnx-file.ts";
-import { added, dimsIn, refuse, type SeenValue, settled, shortest } from "./reading.ts";
+import { added, dimsIn, refuse, type SeenValue, sameDims, settled, shortest } from "./reading.ts";
 
 export { Refusal, refuse, shortest, sizeOf } from "./reading.ts";
 
 export interface Seen extends SeenValue {
+  /** The node that gave it these sizes, when they are not those of the draft: a layer that has to be added for them is called so. */
+  readonly by?: string | undefined;
   /** A border of zeros that a convolution can take over, and the value without it. */
   readonly padded?: { readonly value: string; readonly pads: readonly number[] };
   /** Axes of `dims` (with the batch) after a transposition that is no layer by itself: half of a channel shuffle. */
@@ -68,7 +70,7 @@ export const draftDims = (cx: Reading, value: string): readonly number[] => dims
 
 /** The value with the sizes that the file gives it. */
 export const settle = (cx: Reading, seen: Seen, label: string): string =>
-  seen.perm ? refuse("it reads a transposition that is no part of a channel shuffle") : settled(cx.draft, seen, label);
+  seen.perm ? refuse("it reads a transposition that is no part of a channel shuffle") : settled(cx.draft, seen, seen.by ?? label);
 
 export interface Layer {
   readonly op: string;
@@ -97,7 +99,7 @@ export const labelOf = (node: OnnxNode): string => node.name || node.outputs[0] 
 
 /** What the node's first output is from now on. */
 export function give(cx: Reading, node: OnnxNode, value: string, dims: readonly number[] = draftDims(cx, value)): undefined {
-  cx.seen.set(node.outputs[0] ?? "", { value, dims });
+  cx.seen.set(node.outputs[0] ?? "", { value, dims, by: sameDims(dims, draftDims(cx, value)) ? undefined : labelOf(node) });
 }
 
 /** A constant as the values of a tensor of `count` elements. */

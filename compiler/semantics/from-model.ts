@@ -2,6 +2,7 @@
 import { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import type { ImportedNet } from "../import/imported.ts";
+import { partOf } from "../import/label-items.ts";
 import { importOnnx } from "../import/onnx.ts";
 import { type ImportedSpec, toSpec } from "../import/to-spec.ts";
 import { must } from "../invariant.ts";
@@ -11,7 +12,7 @@ import { parseSpec } from "../syntax/parse.ts";
 import { type Context, report } from "./expand-context.ts";
 import { library } from "./library.ts";
 import type { FileScope } from "./scope.ts";
-import { type LevelNode, levelAround, pathOf, walk } from "./tree.ts";
+import { children, type LevelNode, pathOf, type TreeNode, walk } from "./tree.ts";
 
 export interface OpenedModel {
   readonly def: NetDef;
@@ -70,11 +71,24 @@ export function giveTensors(level: LevelNode, { net, spec }: OpenedModel): void 
     byLayer.set(path.slice(0, at), tensors);
     tensors.set(path.slice(at + 1), { name: prefix + name, data: must(net.weights.get(name), name).data });
   }
-  const aliases = spec.merges[Symbol.iterator]();
-  walk(level, (node) => {
-    if (node.kind === "merge" && levelAround(node) === level) node.alias = must(aliases.next().value, "a merge of the spec");
-    if (node.kind !== "layer") return;
-    const given = byLayer.get(pathOf(node).slice(prefix.length));
-    if (given) node.given = given;
-  });
+  const labels = spec.labels[Symbol.iterator]();
+  const visit = (node: TreeNode): void => {
+    if (node.kind !== "branch") {
+      const label: string | undefined = labels.next().value;
+      if (label !== undefined) node.fileName = label;
+      if (node.kind === "merge" && spec.isFlat) node.alias = partOf(label ?? "");
+      const given = byLayer.get(pathOf(node).slice(prefix.length));
+      if (node.kind === "layer" && given) node.given = given;
+      // what an `se` stands for: its own layers, in the order of its text
+      if (node.kind === "level" && node.level !== "group") {
+        walk(node, (inner) => {
+          const own = byLayer.get(pathOf(inner).slice(prefix.length));
+          if (inner.kind === "layer" && own) inner.given = own;
+        });
+        return;
+      }
+    }
+    for (const inner of children(node)) visit(inner);
+  };
+  for (const node of children(level)) visit(node);
 }

@@ -100,6 +100,9 @@ function findMatches(root: LevelNode, segments: readonly CompiledSegment[]): Tre
     for (const at of open) if (!direct.includes(at)) consider(at, false);
     // a first `@type` may start anywhere
     if (first === "types") add(nextOpen, 0);
+    // and so may the name that a model file gives a node
+    const [head] = segments;
+    if (head && namedByFile(node, head.source.atoms) && head.predicates.every((p) => holds(node, p))) add(nextDirect, 1);
     return { direct: close(nextDirect), open: nextOpen };
   };
 
@@ -109,7 +112,7 @@ function findMatches(root: LevelNode, segments: readonly CompiledSegment[]): Tre
     const beside = (n: TreeNode): States => (n.parent === node ? inside : around);
     for (const n of node.before) visit(n, beside(n));
     if (inside.direct.includes(end)) found.push(node);
-    if (inside.direct.length > 0 || inside.open.length > 0) for (const n of children(node)) visit(n, inside);
+    if (inside.direct.length > 0 || inside.open.length > 0 || first === "parts") for (const n of children(node)) visit(n, inside);
     for (const n of node.after) visit(n, beside(n));
   };
 
@@ -150,6 +153,9 @@ function matchesPart(node: TreeNode, part: PathPart, afterBranchName: boolean): 
       return part satisfies never;
   }
 }
+
+const namedByFile = ({ fileName }: TreeNode, atoms: Segment["atoms"]): boolean =>
+  fileName !== undefined && atoms.kind === "parts" && atoms.parts.some((p) => p.kind === "string" && matchesGlob(fileName, p.text));
 
 const isNumberedInBranch = (node: TreeNode): boolean => node.parent?.kind === "branch" || node.parent?.kind === "inline";
 

@@ -42,6 +42,8 @@ interface NodeBase {
   inserted?: InsertMark;
   /** Of a call put in by `replace ... init p`: how the weights in it start. */
   init?: "default" | "paper";
+  /** What a model file calls the node; selectors find it by that text too. */
+  fileName?: string;
   /** Put in by `at start of`: later ones of the same place come after it. */
   atStart?: boolean;
   /** The last edit that changed something directly in this node, and the net whose edit it was. */

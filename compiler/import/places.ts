@@ -1,0 +1,103 @@
+/**
+ * Which module of a network a layer belongs to, from what its file calls it. Exporters leave the way in two places: names of tensors
+ * ("layer1.0.conv1.weight"), and names of nodes ("/layer1/layer1.0/conv1/Conv"). A file that has neither is one flat level.
+ */
+import type { ImportedNet, ImportedNode } from "./imported.ts";
+
+export interface NodePlace {
+  /** Names of the modules around the layer, outermost first; undefined when nothing says where it belongs. */
+  readonly scope: readonly string[] | undefined;
+  /** What it is called there; undefined when it has no name of its own. */
+  readonly own: string | undefined;
+}
+
+/** Deeper than networks are; names beyond that are taken as they are. */
+const DEEPEST_NAME = 16;
+
+const wayOf = (name: string): readonly string[] | undefined => {
+  const parts = name.split(".");
+  return parts.length <= DEEPEST_NAME && parts.every((p) => p !== "") ? parts : undefined;
+};
+
+/** The module of a node whose name is PyTorch's: each step may repeat the name of the one before it. */
+function moduleOf(label: string): readonly string[] | undefined {
+  if (!label.startsWith("/")) return undefined;
+  const steps = label.slice(1).split("/").slice(0, -1);
+  const parts = steps.flatMap((step, i) => {
+    const before = `${steps[i - 1]}.`;
+    return (i > 0 && step.startsWith(before) ? step.slice(before.length) : step).split(".");
+  });
+  return parts.length <= DEEPEST_NAME && parts.every((p) => p !== "") ? parts : undefined;
+}
+
+/** "layer1.0.conv1" when that is what comes before ".weight". */
+function prefixOf(node: ImportedNode): string | undefined {
+  const found = Object.entries(node.tensors).find(([role, name]) => name.endsWith(`.${role}`) && name.length > role.length + 1);
+  return found?.[1].slice(0, -found[0].length - 1);
+}
+
+const placed = (parts: readonly string[] | undefined): NodePlace | undefined =>
+  parts && parts.length > 0 ? { scope: parts.slice(0, -1), own: parts.at(-1) } : undefined;
+
+const hasTensors = (node: ImportedNode): boolean => Object.keys(node.tensors).length > 0;
+
+/** By the value that a node makes. Undefined when the file's names say nothing of modules. */
+export function placesOf(net: ImportedNet): ReadonlyMap<string, NodePlace> | undefined {
+  const weighted = net.nodes.filter(hasTensors);
+  // tensors without a name in the file are called after their layers; then only files whose layers all are mean modules by their dots
+  const ownNames = weighted.every((n) => prefixOf(n) === n.label);
+  const places = new Map<string, NodePlace>();
+  for (const node of weighted) {
+    const prefix = prefixOf(node);
+    const named = prefix !== undefined && (ownNames || prefix !== node.label) ? placed(wayOf(prefix)) : undefined;
+    places.set(node.output, named ?? placed(moduleOf(node.label)) ?? { scope: undefined, own: node.label });
+  }
+  if (![...places.values()].some((p) => p.scope !== undefined && p.scope.length > 0)) return undefined;
+  placeOthers(net, places, ownNames);
+  return places;
+}
+
+/** "relu_1" of a relu: its attribute in a PyTorch class, with a number for every further use. */
+const saysNoMore = (name: string, op: string): boolean => /^(act|activation|nonlinearity)$/.test(name) || name.replace(/_?\d+$/, "") === op;
+
+/** Layers without tensors: by the modules that the others have shown to exist. */
+function placeOthers(net: ImportedNet, places: Map<string, NodePlace>, ownNames: boolean): void {
+  const others = net.nodes.filter((n) => !hasTensors(n));
+  const levels = new Set<string>();
+  const layers = new Set<string>();
+  const key = (parts: readonly string[]): string => JSON.stringify(parts);
+  const open = (parts: readonly string[]): void => {
+    for (let n = parts.length; n > 0; n--) levels.add(key(parts.slice(0, n)));
+  };
+  for (const { scope, own } of places.values()) {
+    if (!scope) continue;
+    open(scope);
+    if (own !== undefined) layers.add(key([...scope, own]));
+  }
+  for (const { label } of others) open(moduleOf(label)?.slice(0, -1) ?? []);
+  const shared = new Map<string, number>();
+  for (const { label } of others) {
+    const module = moduleOf(label);
+    if (module) shared.set(key(module), (shared.get(key(module)) ?? 0) + 1);
+  }
+  for (const node of others) {
+    const module = moduleOf(node.label);
+    if (module) {
+      if (module.length === 0 || levels.has(key(module))) places.set(node.output, { scope: module, own: undefined });
+      else {
+        const isNamed = shared.get(key(module)) === 1 && !layers.has(key(module)) && !saysNoMore(module.at(-1) as string, node.op);
+        places.set(node.output, { scope: module.slice(0, -1), own: isNamed ? module.at(-1) : undefined });
+      }
+      continue;
+    }
+    const way = ownNames ? wayOf(node.label) : undefined;
+    if (!way) {
+      places.set(node.output, { scope: undefined, own: undefined });
+      continue;
+    }
+    let scope = way.slice(0, -1);
+    while (scope.length > 0 && !levels.has(key(scope))) scope = scope.slice(0, -1);
+    const isWhole = scope.length === way.length - 1 && !layers.has(key(way));
+    places.set(node.output, { scope, own: isWhole ? way.at(-1) : undefined });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * torchvision's networks, exported by PyTorch and imported here: the exporter's numbers, the modules that were exported, and, where the
+ * exporter keeps them, the tensors' names.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Backend } from "../../backends/backend.ts";
+import { cpu } from "../../backends/cpu/index.ts";
+import { outputOn } from "../judges/describe-torch.ts";
+import { importedFile, runtimeOutputs } from "../judges/imported.ts";
+import { findPython, runScript, temporary } from "../judges/python.ts";
+
+const SIZE = 32;
+
+/** Name, opset, batch norms folded or kept, and lines that show that the modules are found. */
+const NETS = [
+  ["resnet18", 13, "eval", "shortcut { downsample: { conv(128, 1, stride=2, bias=true) } }"],
+  ["mobilenet_v3_small", 16, "keep", 'se(hidden=64, bias=true, gate="hsigmoid6")'],
+  ["efficientnet_b0", 14, "eval", 'se(hidden=8, bias=true, act="silu")'],
+  ["googlenet", 12, "keep", "branch1: { conv: conv(64, 1)  bn: bn(eps=0.001)  relu }"],
+  ["densenet121", 11, "keep", "denselayer1: { norm1: bn  relu  conv1: conv(128, 1)  norm2: bn  relu  conv2: conv(32, 3) }"],
+  ["shufflenet_v2_x0_5", 15, "keep", "chanshuffle(groups=2)"],
+] as const;
+
+const python = findPython();
+const held = { folder: "", names: new Map<string, string[]>() };
+
+beforeAll(() => {
+  if (python === undefined) {
+    if (process.env.CI) throw new Error("python3 with torch and torchvision is not installed");
+    console.log("skipped: python module torch is not installed");
+    return;
+  }
+  held.folder = temporary();
+  const cases = NETS.map(([net, opset, mode]) => `${net}:${opset}:${mode}:${SIZE}`);
+  for (const line of runScript(python, "export_onnx.py", [held.folder, ...cases]).split("\n")) {
+    const [net, name] = line.split(" ");
+    if (net && name) held.names.set(net, [...(held.names.get(net) ?? []), name]);
+  }
+}, 600_000);
+
+describe.skipIf(python === undefined)("torchvision's networks as PyTorch exports them", () => {
+  test.each(NETS)(
+    "%s at opset %i (%s)",
+    async (net, _opset, mode, shows) => {
+      const file = path.join(held.folder, `${net}.onnx`);
+      const model = importedFile(file);
+      // as people read it: layout is the formatter's
+      expect(model.spec.replace(/\s+/g, " ")).toContain(shows.replace(/\s+/g, " "));
+      const names = model.graph.weights.flatMap((w) => (w.value.type.dtype === "f32" ? [w.path] : []));
+      const theirs = held.names.get(net) ?? [];
+      expect(theirs.length).toBeGreaterThan(50);
+      if (mode === "keep") expect(names.sort()).toEqual(theirs.sort());
+      // folded batch norms leave their layer a bias; every other name is the module's
+      else expect(names.filter((n) => !theirs.includes(n) && !theirs.includes(n.replace(/bias$/, "weight")))).toEqual([]);
+
+      const data = Float32Array.from({ length: 3 * SIZE * SIZE }, (_, i) => Math.sin(i * 0.37));
+      const shape = [1, 3, SIZE, SIZE];
+      const judged = (await runtimeOutputs(readFileSync(file), { image: { data, shape } })).logits as Float32Array;
+      const ours = (await outputOn(cpu as unknown as Backend, model.graph, model.weightReader, 1, { image: data })) as Float32Array;
+      const largest = Math.max(...judged.map(Math.abs));
+      expect(Math.max(...ours.map((x, i) => Math.abs(x - (judged[i] as number))))).toBeLessThanOrEqual(1e-5 * largest);
+    },
+    300_000,
+  );
+});
