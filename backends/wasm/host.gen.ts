@@ -134,7 +134,7 @@ async function startPool(net, threads, place, setup) {
 
 /**
  * @param {Tables} tables @param {{ inputs: readonly Port[], outputs: readonly Port[] }} signature @param {string} module URL of the module
- * @param {{ threads?: number, wasm?: { plain?: Bytes, relaxed?: Bytes }, worker?: URL | string, onProgress?: (done: number, total: number) => void }} options
+ * @param {{ weights?: Bytes, threads?: number, wasm?: { plain?: Bytes, relaxed?: Bytes }, worker?: URL | string, onProgress?: (done: number, total: number) => void }} options
  * @param {() => Promise<Uint8Array>} weights checked payload @param {WorkerPlace | undefined} place
  */
 async function makeWasmNet(tables, signature, module, options, weights, place) {
@@ -160,7 +160,9 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     if (threads > 1) bytes[tables.flags[kind]] = 3;
     return prepare(net, bytes, tables.pages + (threads - 1) * tables.scratchPages, threads > 1);
   });
-  const [payload, ready] = await Promise.all([weights(), prepared]);
+  // bytes that are there wait to be checked until the engine is at the kernels, which takes it as long; a place is asked for them at once
+  const here = ["ArrayBuffer", "Uint8Array"].includes(kindOf(options.weights));
+  const [payload, ready] = await Promise.all([here ? prepared.then(weights) : weights(), prepared]);
   /** @type {any} */
   let memory = ready.memory;
   options.onProgress?.(1, 2);
