@@ -6,6 +6,7 @@ import { onnx } from "../../backends/onnx/index.ts";
 import { parseBackendOptions } from "../../backends/registry.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { type ImportedModel, importModel } from "../../compiler/import/index.ts";
+import { must } from "../../compiler/invariant.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
 import { graphOf, readerOf } from "./whole-nets.ts";
@@ -19,7 +20,7 @@ export function importedFrom(bytes: Uint8Array, file: string): Imported {
   const model = importModel(bytes, { file });
   if ("problem" in model) throw new Error(`${file}: ${model.problem.code} ${model.problem.title}`);
   const graph = graphOf(model.spec, model.net.name);
-  return { ...model, graph, weightReader: readerOf(graph, model.weights) };
+  return { ...model, graph, weightReader: readerOf(graph, must(model.weights, "weights")) };
 }
 
 export const importedFile = (file: string): Imported => importedFrom(readFileSync(file), file.split("/").at(-1) as string);
