@@ -112,10 +112,10 @@ const BUSY_BYTES = 9_000_000;
 const LEAST_WARMED = 150;
 
 /** Calls every kernel without work until engines find it busy. Each has a caller of its own, which does not become busy itself. */
-function warmFunction(linker: Linker): FunctionBody {
+function warmFunction(linker: Linker, kernels: ReadonlySet<FunctionBody>): FunctionBody {
   const f = new FunctionWriter([]);
   for (const { body, bytes } of [...linker.functions]) {
-    if (body.params.length < 3 || body.results.length > 0 || bytes.length < LEAST_WARMED || body.name === "run") continue;
+    if (!kernels.has(body) || bytes.length < LEAST_WARMED) continue;
     const w = new FunctionWriter([]);
     const left = w.local("i32");
     w.i32(Math.ceil(BUSY_BYTES / bytes.length)).set(left);
@@ -168,6 +168,7 @@ export function assemble(
   linker.indexOf(run);
   const expand = expansions.length > 0 ? expandFunction(expansions) : undefined;
   if (expand) linker.indexOf(expand);
+  const kernels = new Set([...list.steps.map((s) => s.code.body), ...expansions.map((e) => e.body)]);
   const bytes = encodeModule(
     {
       mark: WRITTEN_BY,
@@ -176,7 +177,7 @@ export function assemble(
       exports: [
         { name: "run", body: run },
         ...(expand ? [{ name: "expand", body: expand }] : []),
-        { name: "warm", body: warmFunction(linker) },
+        { name: "warm", body: warmFunction(linker, kernels) },
       ],
     },
     linker,
