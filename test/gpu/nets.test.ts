@@ -10,10 +10,7 @@ const CHOSEN = [
   "mobilenet_v3_large",
   "plain",
   "resnet18",
-  "resnet34",
   "resnet50",
-  "resnet101",
-  "resnet152",
   "se_3x3",
   "se_attention",
   "se_block",
@@ -23,7 +20,6 @@ const CHOSEN = [
   "se_resnet50",
   "senet154",
   "scse_unet",
-  "unet",
 ];
 const nets = wholeNets().filter((n) => process.env.SEC_ALL_NETS || CHOSEN.includes(n.net));
 

@@ -6,6 +6,7 @@ import { onnx } from "../../backends/onnx/index.ts";
 import { parseBackendOptions } from "../../backends/registry.ts";
 import { tfjs } from "../../backends/tfjs/index.ts";
 import { type Reference, referenceOf, type VerifyRequest, verifyTarget } from "../../backends/verify.ts";
+import { wasm } from "../../backends/wasm/index.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { settledReader } from "./settled-weights.ts";
 import { useTfjs } from "./tfjs-backend.ts";
@@ -94,5 +95,5 @@ export function describeOnNode(nets: readonly WholeNet[]): void {
   beforeAll(async () => {
     await useTfjs("wasm");
   });
-  describeNets(nets, [cpu, onnx, tfjs] as unknown as Backend[]);
+  describeNets(nets, [cpu, onnx, tfjs, wasm] as unknown as Backend[]);
 }

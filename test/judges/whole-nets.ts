@@ -67,7 +67,7 @@ export function everyNet(): WholeNet[] {
 const CHOSEN =
   "plain se_block se_attention resnet18 resnet34 resnet50 resnet101 resnet152 se_resnet50 se_pre se_post se_identity se_3x3 " +
   "mobilenet_v3_large senet154 unet scse_unet " +
-  "resnext50_32x4d se_resnet18 legacy_se_resnet50 eca_resnet50t cbam_resnet50 vgg11_bn densenet121 squeezenet1_1 cifar_se_resnet20 " +
+  "resnext50_32x4d se_resnet18 legacy_se_resnet50 eca_resnet50t cbam_resnet50 densenet121 squeezenet1_1 cifar_se_resnet20 " +
   "cifar_se_wrn16_8 se_bn_inception googlenet inception_v3 se_mobilenet_v1 mobilenet_v2 mobilenet_v3_small se_shufflenet_v1 " +
   "shufflenet_v2_x1_0 efficientnet_b0 regnet_x_400mf regnet_y_400mf mnasnet1_0 ghostnet se_gate_tanh";
 

@@ -1,4 +1,4 @@
-/** A sixth of the nets that ship, on cpu and tfjs against the f64 reference. */
+/** A sixth of the nets that ship, on every target that needs no GPU, against the f64 reference. */
 import { describeOnNode } from "../judges/describe-nets.ts";
 import { partOfNets } from "../judges/whole-nets.ts";
 
