@@ -142,6 +142,29 @@ export function slice(cx: Reading, node: OnnxNode): undefined {
   give(cx, node, value);
 }
 
+/** Channels chosen by constant numbers: neighbours, or all of them dealt out in groups (a channel shuffle). */
+export function gather(cx: Reading, node: OnnxNode): undefined {
+  const from = input(cx, node, 0);
+  const given = constant(cx, node, 1) ?? refuse("its indices are computed while the net runs");
+  const channels = from.dims[0] ?? 0;
+  if (axisOf(int(node, "axis", 0), from.dims) !== 1 || from.dims.length !== 3 || given.shape.length !== 1)
+    return refuse("it takes other than channels of a map");
+  const order = [...given.data].map((i) => (i < 0 ? i + channels : i));
+  const [start = 0] = order;
+  const stop = start + order.length;
+  const value = settle(cx, from, labelOf(node));
+  if (order.length > 0 && stop <= channels && order.every((c, i) => c === start + i)) {
+    if (order.length === channels) return give(cx, node, value);
+    return give(cx, node, layer(cx, node, { op: "slice", inputs: [value], attrs: { start, stop } }));
+  }
+  const each = order[1] ?? 0;
+  const groups = channels / each;
+  const dealt =
+    order.length === channels && Number.isInteger(groups) && order.every((c, i) => c === (i % groups) * each + Math.floor(i / groups));
+  if (!dealt) return refuse("its order of channels is neither a part nor a shuffle");
+  give(cx, node, layer(cx, node, { op: "chanshuffle", inputs: [value], attrs: { groups } }));
+}
+
 export function split(cx: Reading, node: OnnxNode): undefined {
   const from = input(cx, node, 0);
   const axis = axisOf(int(node, "axis", 0), from.dims);

@@ -7,7 +7,7 @@ import { LARGEST_SIZE, netDraft } from "./net-draft.ts";
 import { foldNode, isFoldable, vector } from "./onnx-constants.ts";
 import { activation, arithmetic, expand, gelu, isPlain, norm, plain } from "./onnx-elementwise.ts";
 import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart, readOnnx, Unreadable } from "./onnx-file.ts";
-import { concat, flatten, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
+import { concat, flatten, gather, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
 import { give, input, labelOf, layer, type Reading, Refusal, refuse, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
 
@@ -40,6 +40,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   Squeeze: squeeze,
   Unsqueeze: squeeze,
   Slice: slice,
+  Gather: gather,
   Split: split,
   Concat: concat,
   Pad: pad,

@@ -10,6 +10,10 @@ const NETS = [
   ["se_resnet.se", "se_resnet18", 32],
   ["mobilenet_v3_small.se", "mobilenet_v3_small", 32],
   ["squeezenet.se", "squeezenet1_1", 64],
+  ["shufflenet_v2.se", "shufflenet_v2_x1_0", 32],
+  ["shufflenet_v1.se", "se_shufflenet_v1", 64],
+  ["densenet.se", "densenet121", 32],
+  ["regnet.se", "regnet_x_400mf", 32],
 ] as const;
 
 test.each(NETS)("%s: %s", async (file, net, size) => {
