@@ -124,6 +124,8 @@ export interface KernelBackend<O extends z.ZodObject = z.ZodObject> extends Back
   readonly level: "kernel";
   readonly capabilities: Capabilities;
   emit(program: Program, context: EmitContext<z.output<O>>): Emitted;
+  /** The same program with what the backend itself decided in each kernel's `schedule`; for people who look, `emit` does without. */
+  schedule?(program: Program): Program;
 }
 
 /** How one op is written for a graph target. `args` are the names of its inputs in the emitted text. */

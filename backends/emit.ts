@@ -90,13 +90,20 @@ function hasAllOps(backend: GraphBackend, graph: Graph, diagnostics: Diagnostics
 /** What lowering needs of a request. */
 type LowerRequest = Pick<EmitTargetRequest, "batch" | "level" | "diagnostics" | "remark" | "onPass" | "verify" | "now">;
 
-/** The Program of a kernel target, without emitting it: all passes, as `emitTarget` runs them. */
+/** The Program of a kernel target, without emitting it: all passes, as `emitTarget` runs them, then the backend's own choices. */
 export function programFor(backend: KernelBackend, graph: Graph, request: LowerRequest): Program {
   const { level, diagnostics, verify, now } = request;
   const remark = request.remark ?? (() => {});
   const onPass = request.onPass as RunOptions<Graph>["onPass"];
-  return lowerFor(backend, optimizeGraph(graph, { level, diagnostics, remark, training: false, verify, now, onPass }), request);
+  return scheduled(
+    backend,
+    lowerFor(backend, optimizeGraph(graph, { level, diagnostics, remark, training: false, verify, now, onPass }), request),
+  );
 }
+
+/** What a kernel backend will do with a program, as far as it says. */
+export const scheduled = (backend: Backend, program: Program): Program =>
+  backend.level === "kernel" && backend.schedule ? backend.schedule(program) : program;
 
 /** Lowering and the kernel passes, shaped by what the backend can print. */
 function lowerFor(backend: KernelBackend, graph: Graph, request: LowerRequest): Program {

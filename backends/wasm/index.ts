@@ -2,13 +2,15 @@
 import { z } from "zod";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { must } from "../../compiler/invariant.ts";
-import type { Program } from "../../compiler/ir/kernel.ts";
+import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted, WRITTEN_BY } from "../backend.ts";
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
 import { commentText, fileName, stringLiteral } from "../module/text.ts";
 import { ALIGNMENT, f32Section, packWeights } from "../module/weights-file.ts";
 import { type Assembled, assemble } from "./assemble.ts";
+import { contractSteps } from "./contract.ts";
+import { depthwiseSteps } from "./depthwise.ts";
 import { host, worker } from "./host.gen.ts";
 import type { Expansion, PackedTensor } from "./kernel-code.ts";
 import { kernelFiles } from "./kernel-files.ts";
@@ -185,6 +187,21 @@ ${host}`;
   };
 }
 
+/** Of the binary for relaxed SIMD; the other has lower tiles. */
+function schedule(program: Program): Program {
+  const kernels = program.kernels.map((k): Kernel => {
+    const steps =
+      k.kind === "contract"
+        ? contractSteps(program, k, { relaxed: true })
+        : k.kind === "depthwise"
+          ? depthwiseSteps(program, k, { relaxed: true })
+          : undefined;
+    const main = steps?.find((s) => s.algorithm.tile !== undefined);
+    return main && (k.kind === "contract" || k.kind === "depthwise") ? { ...k, schedule: main.algorithm } : k;
+  });
+  return { ...program, kernels };
+}
+
 export const wasm = defineBackend({
   name: "wasm",
   apiVersion: API_VERSION,
@@ -203,6 +220,7 @@ export const wasm = defineBackend({
     maxBuffers: Number.MAX_SAFE_INTEGER,
   },
   emit,
+  schedule,
   runner: async (files, net, given) => (await import("./run.ts")).wasmRunner(files, net, given),
   judge: async (files) => (await import("./run.ts")).judgeBinaries(files),
 });

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Command, Option } from "commander";
 import type { Artifact, Backend, WeightsStore } from "../../backends/backend.ts";
-import type { EmittedTarget } from "../../backends/emit.ts";
+import { type EmittedTarget, scheduled } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";
 import {
@@ -145,9 +145,10 @@ function storeFor(options: CompileOptions, folder: string, window: Window): File
 }
 
 /** What --emit prints instead of writing files. */
-function emitStage(session: Session, options: CompileOptions, emitted: EmittedTarget): boolean {
+function emitStage(session: Session, options: CompileOptions, emitted: EmittedTarget, backend: Backend): boolean {
   if (options.emit === "graph") session.out(printGraph(emitted.graph));
-  else if (options.emit === "kernels") session.out(emitted.program ? printProgram(emitted.program) : printGraph(emitted.graph));
+  else if (options.emit === "kernels")
+    session.out(emitted.program ? printProgram(scheduled(backend, emitted.program)) : printGraph(emitted.graph));
   else return false;
   return true;
 }
@@ -204,7 +205,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
         store,
       });
       if (session.failed) return;
-      if (emitStage(session, options, emitted)) continue;
+      if (emitStage(session, options, emitted, backend)) continue;
       if (options.validate) await validate(session, backend, emitted.artifacts, net.name);
       if (session.failed) return;
       const files = emitted.artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: sizeOf(a.contents) }));
