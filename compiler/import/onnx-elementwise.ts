@@ -1,6 +1,7 @@
 /** ONNX nodes that work on single elements: activations, norms, arithmetic with values and with constants. */
 import type { Constant, OnnxNode } from "./onnx-file.ts";
 import {
+  anyInput,
   constant,
   draftDims,
   float,
@@ -17,11 +18,15 @@ import {
   tensor,
   text,
 } from "./onnx-reading.ts";
+import { sameDims } from "./reading.ts";
 
 /** One layer on one value; what does not depend on places keeps the sizes the file sees. */
 function unary(cx: Reading, node: OnnxNode, op: string, attrs: Readonly<Record<string, unknown>> = {}): undefined {
-  const from = input(cx, node, 0);
-  give(cx, node, layer(cx, node, { op, inputs: [from.value], attrs }), from.dims);
+  const from = anyInput(cx, node, 0);
+  const value = layer(cx, node, { op, inputs: [from.value], attrs });
+  give(cx, node, value, from.dims);
+  const seen = cx.seen.get(node.outputs[0] ?? "");
+  if (seen && from.perm) cx.seen.set(node.outputs[0] ?? "", { ...seen, perm: from.perm });
 }
 
 const PLAIN: Readonly<Record<string, string>> = {
@@ -101,6 +106,21 @@ function clip(cx: Reading, node: OnnxNode): undefined {
   unary(cx, node, "clip", { min, max });
 }
 
+/** Min or Max with a number. */
+export function limit(cx: Reading, node: OnnxNode): undefined {
+  const which = constant(cx, node, 0) ? 0 : 1;
+  const bound = constant(cx, node, which)?.data;
+  if (node.inputs.length !== 2 || bound?.length !== 1) return refuse("it is not between a value and one number");
+  const turned = { ...node, inputs: [node.inputs[1 - which] as string] };
+  const k = shortest(bound[0] as number);
+  if (node.op === "Max") return k === 0 ? unary(cx, turned, "relu") : unary(cx, turned, "clip", { min: k, max: 3.4e38 });
+  const from = input(cx, turned, 0);
+  const maker = cx.draft.nodeOf(from.value);
+  // a relu that nothing else reads is left out
+  if (k === 6 && maker?.op === "relu") return give(cx, node, layer(cx, node, { op: "relu6", inputs: maker.inputs }), from.dims);
+  unary(cx, turned, "clip", { min: -3.4e38, max: k });
+}
+
 function softmax(cx: Reading, node: OnnxNode): undefined {
   const from = input(cx, node, 0);
   const given = int(node, "axis", cx.opset < 13 ? 1 : -1);
@@ -159,6 +179,9 @@ export function arithmetic(cx: Reading, node: OnnxNode): undefined {
   if (node.op === "Div") values[1] = layer(cx, node, { op: "recip", inputs: [values[1] as string] });
   const op = node.op === "Mul" || node.op === "Div" ? "mul" : "add";
   const value = layer(cx, node, { op, inputs: values });
+  const made = draftDims(cx, value);
+  const spread = [left.spread, right.spread].find((dims) => dims && !sameDims(dims, made));
+  if (spread) refuse(`it joins values that are spread to [N, ${spread}]`);
   give(cx, node, value);
 }
 
@@ -256,10 +279,22 @@ function isHalfOf(cx: Reading, name: string, x: string): boolean {
   return made?.inputs.some((i) => cx.constants.get(i)?.data[0] === 0.5) === true;
 }
 
-/** Sizes of a value that does not change with the map it is spread over. */
+/** A value spread over a map, where the map itself is added or multiplied: there that happens by itself. */
 export function expand(cx: Reading, node: OnnxNode): undefined {
   const from = input(cx, node, 0);
-  const readers = cx.readers.get(node.outputs[0] ?? "") ?? [];
-  if (!readers.every((r) => ["Mul", "Add", "Sub", "Div"].includes(r.op))) refuse("what it spreads is not only multiplied or added");
-  give(cx, node, from.value, from.dims.length === draftDims(cx, from.value).length ? from.dims : refuse("it changes the rank"));
+  const out = node.outputs[0] ?? "";
+  const [...sizes] = constant(cx, node, 1)?.data ?? refuse("its sizes are computed while the net runs");
+  if (sizes.length > from.dims.length + 1) refuse("it changes the rank");
+  const behind = from.dims.length - sizes.length;
+  const dims = from.dims.map((d, i) => {
+    const size = sizes[i - behind] ?? 1;
+    return size === 1 || size === d ? d : d === 1 ? size : refuse(`it spreads [N, ${from.dims}] to [${sizes}]`);
+  });
+  give(cx, node, from.value, from.dims);
+  const seen = cx.seen.get(out);
+  if (!seen || sameDims(dims, from.dims)) return;
+  const readers = cx.readers.get(out) ?? [];
+  const isJoined = readers.every((r) => ["Mul", "Add", "Sub", "Div"].includes(r.op) && !r.inputs.some((i) => cx.constants.has(i)));
+  if (!isJoined || cx.outputs.has(out)) refuse("what it spreads is not only multiplied or added");
+  cx.seen.set(out, { ...seen, spread: dims });
 }

@@ -1,6 +1,7 @@
 /** ONNX nodes that move elements or change sizes: reshape, transpose, slices, padding, resizing, and reductions over axes. */
 import type { OnnxNode } from "./onnx-file.ts";
 import {
+  anyInput,
   constant,
   draftDims,
   float,
@@ -41,7 +42,7 @@ export function reduce(cx: Reading, node: OnnxNode): undefined {
 }
 
 export function reshape(cx: Reading, node: OnnxNode): undefined {
-  const from = input(cx, node, 0);
+  const from = anyInput(cx, node, 0);
   const wanted = [...(constant(cx, node, 1)?.data ?? refuse("its sizes are computed while the net runs"))];
   const count = sizeOf(from.dims);
   const all = wanted.map((d, i) => (d === 0 && int(node, "allowzero", 0) === 0 && i > 0 ? (from.dims[i - 1] ?? Number.NaN) : d));
@@ -82,10 +83,11 @@ function shuffled(
 }
 
 export function transpose(cx: Reading, node: OnnxNode): undefined {
-  const from = input(cx, node, 0);
+  const from = anyInput(cx, node, 0);
   const rank = from.dims.length + 1;
-  const perm = ints(node, "perm") ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
-  if (from.perm || perm.length !== rank || perm[0] !== 0) return refuse(`it transposes by [${perm}]`);
+  const given = ints(node, "perm") ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  if (given.length !== rank || given[0] !== 0) return refuse(`it transposes by [${given}]`);
+  const perm = from.perm ? given.map((p) => from.perm?.[p] ?? refuse(`it transposes by [${given}]`)) : given;
   const dims = perm.slice(1).map((p) => from.dims[p - 1] as number);
   const order = perm.slice(1).filter((p) => from.dims[p - 1] !== 1);
   // sizes of 1 move no element

@@ -12,6 +12,8 @@ export interface Seen extends SeenValue {
   readonly padded?: { readonly value: string; readonly pads: readonly number[] };
   /** Axes of `dims` (with the batch) after a transposition that is no layer by itself: half of a channel shuffle. */
   readonly perm?: readonly number[];
+  /** The sizes after an Expand that is left to the sum or product that reads the value. */
+  readonly spread?: readonly number[];
 }
 
 export interface Reading {
@@ -47,7 +49,15 @@ export const float = (node: OnnxNode, name: string, other: number): number => {
   return a?.f === undefined ? other : shortest(a.f);
 };
 
+/** An input with its elements in the order that the file sees. */
 export function input(cx: Reading, node: OnnxNode, i: number): Seen {
+  return ordered(anyInput(cx, node, i));
+}
+
+const ordered = (seen: Seen): Seen => (seen.perm ? refuse("it reads a transposition that is no part of a channel shuffle") : seen);
+
+/** An input that may wait for the end of a transposition. */
+export function anyInput(cx: Reading, node: OnnxNode, i: number): Seen {
   const name = node.inputs[i] ?? "";
   const seen = cx.seen.get(name);
   if (seen) return seen;
@@ -69,8 +79,7 @@ export function listOf(cx: Reading, node: OnnxNode, i: number, name: string): re
 export const draftDims = (cx: Reading, value: string): readonly number[] => dimsIn(cx.draft, value);
 
 /** The value with the sizes that the file gives it. */
-export const settle = (cx: Reading, seen: Seen, label: string): string =>
-  seen.perm ? refuse("it reads a transposition that is no part of a channel shuffle") : settled(cx.draft, seen, seen.by ?? label);
+export const settle = (cx: Reading, seen: Seen, label: string): string => settled(cx.draft, ordered(seen), seen.by ?? label);
 
 export interface Layer {
   readonly op: string;

@@ -5,10 +5,10 @@ import { foldIdioms } from "./fold-idioms.ts";
 import type { ImportedNet, ImportedTensor } from "./imported.ts";
 import { LARGEST_SIZE, netDraft } from "./net-draft.ts";
 import { foldNode, isFoldable, vector } from "./onnx-constants.ts";
-import { activation, arithmetic, expand, gelu, isPlain, norm, plain } from "./onnx-elementwise.ts";
+import { activation, arithmetic, expand, gelu, isPlain, limit, norm, plain } from "./onnx-elementwise.ts";
 import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart, readOnnx, Unreadable } from "./onnx-file.ts";
 import { concat, flatten, gather, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
-import { give, input, labelOf, layer, type Reading, Refusal, refuse, settle, text } from "./onnx-reading.ts";
+import { anyInput, give, input, labelOf, layer, type Reading, Refusal, refuse, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
 
 export interface OnnxOptions {
@@ -48,6 +48,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   Upsample: resize,
   Erf: gelu,
   Expand: expand,
+  Min: limit,
+  Max: limit,
   Identity: same,
   Dropout: same,
   Cast: same,
@@ -66,7 +68,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 function same(cx: Reading, node: OnnxNode): undefined {
-  cx.seen.set(node.outputs[0] ?? "", input(cx, node, 0));
+  cx.seen.set(node.outputs[0] ?? "", anyInput(cx, node, 0));
 }
 
 /** The net, or what is wrong with the file: one message, whatever the file holds. */
@@ -118,14 +120,17 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     if (why !== undefined) refused.push({ node, why });
     if (behind || why !== undefined) node.outputs.forEach((o) => void broken.add(o));
   }
+  const outputs: { name: string; value: string }[] = [];
+  for (const name of model.outputs) {
+    const seen = broken.has(name) ? undefined : cx.seen.get(name);
+    const maker = model.nodes.find((n) => n.outputs.includes(name));
+    const why = seen && reasonOf(() => void outputs.push({ name, value: settle(cx, seen, name) }));
+    if (why !== undefined && maker) refused.push({ node: maker, why: `as an output: ${why}` });
+  }
   if (refused.length > 0) {
     const list = refused.map(({ node, why }) => `\`${labelOf(node)}\` (${node.op})${why && `: ${why}`}`).join("; ");
     return { problem: messages.SE602.nodes({ file, count: refused.length, nodes: list }) };
   }
-  const outputs = model.outputs.flatMap((o) => {
-    const seen = cx.seen.get(o);
-    return seen ? [{ name: o, value: settle(cx, seen, o) }] : [];
-  });
   if (outputs.length === 0) return { problem: messages.SE601.unread({ file, reason: "no layer makes its outputs" }) };
   return foldIdioms(renameTensors(draft.finish(name, outputs), cx.tensorNames));
 }
@@ -166,8 +171,13 @@ function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): 
   if (node.inputs.every((i, n) => i === "" || known[n]) && keep(foldNode(node, known))) return undefined;
   const reader = readerOf(node);
   if (!reader) return unknownKind(node);
+  return reasonOf(() => void reader(cx, node));
+}
+
+/** Why the work is refused; undefined when it is done. */
+function reasonOf(work: () => void): string | undefined {
   try {
-    reader(cx, node);
+    work();
     return undefined;
   } catch (error) {
     if (error instanceof Refusal) return error.message;

@@ -1,32 +1,15 @@
 /** What an import refuses, it refuses with one message that says all: SE601, SE602, SE603. */
-import { create, toBinary } from "@bufbuild/protobuf";
-import { ModelProtoSchema } from "onnx-buf";
 import { describe, expect, test } from "vitest";
 import { importModel } from "../../compiler/import/index.ts";
-
-type Dim = number | string;
+import { handModel } from "../judges/onnx-models.ts";
 
 /** A model whose nodes form a chain from `x` to the last node's output. */
-function model(ops: readonly (readonly [name: string, op: string])[], shape: readonly Dim[]): Uint8Array {
-  const dim = ops.map(([, op], i) => ({ op, from: i === 0 ? "x" : `v${i - 1}`, to: `v${i}` }));
-  const dims = shape.map((d) =>
-    typeof d === "number" ? { value: { case: "dimValue" as const, value: BigInt(d) } } : { value: { case: "dimParam" as const, value: d } },
-  );
-  const tensorType = { elemType: 1, shape: { dim: dims } };
-  return toBinary(
-    ModelProtoSchema,
-    create(ModelProtoSchema, {
-      irVersion: 8n,
-      opsetImport: [{ domain: "", version: 17n }],
-      graph: {
-        name: "g",
-        node: dim.map(({ op, from, to }, i) => ({ name: ops[i]?.[0] ?? "", opType: op, input: [from], output: [to] })),
-        input: [{ name: "x", type: { value: { case: "tensorType", value: tensorType } } }],
-        output: [{ name: `v${ops.length - 1}` }],
-      },
-    }),
-  );
-}
+const model = (ops: readonly (readonly [name: string, op: string])[], shape: readonly (number | string)[]): Uint8Array =>
+  handModel({
+    input: ["x", shape],
+    nodes: ops.map(([name, op], i) => ({ name, op, inputs: [i === 0 ? "x" : `v${i - 1}`], output: `v${i}` })),
+    output: `v${ops.length - 1}`,
+  });
 
 function refusal(bytes: Uint8Array): { code: string; title: string; help?: string | undefined } {
   const outcome = importModel(bytes, { file: "m.onnx" });
