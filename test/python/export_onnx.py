@@ -1,4 +1,4 @@
-"""Writes torchvision's networks as ONNX models, as their users do: export_onnx.py FOLDER NET:OPSET:MODE:SIZE ...
+"""Writes torchvision's networks, and small ones with other people's SE modules, as ONNX models, as their users do: export_onnx.py FOLDER NET:OPSET:MODE:SIZE ...
 
 MODE is `eval`, where the exporter folds batch norms, or `keep`, where it leaves them and all names as they are.
 """
@@ -7,14 +7,74 @@ import warnings
 
 import torch
 import torchvision
+from torch import nn
 
 warnings.filterwarnings("ignore")
+
+
+class SELayer(nn.Module):
+    """Matrices in a list, sizes asked while it runs: the form that is copied most."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // 4, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels // 4, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x):
+        b, c, _, _ = x.size()
+        y = self.fc(self.avg_pool(x).view(b, c)).view(b, c, 1, 1)
+        return x * y.expand_as(x)
+
+
+class SEModule(nn.Module):
+    """Convolutions under the names that they have in timm."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv_reduce = nn.Conv2d(channels, channels // 4, 1)
+        self.act1 = nn.ReLU()
+        self.conv_expand = nn.Conv2d(channels // 4, channels, 1)
+
+    def forward(self, x):
+        y = self.act1(self.conv_reduce(x.mean((2, 3), keepdim=True)))
+        return x * torch.sigmoid(self.conv_expand(y))
+
+
+class Block(nn.Module):
+    def __init__(self, channels, se):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.se = se(channels)
+
+    def forward(self, x):
+        return torch.relu(self.se(self.bn1(self.conv1(x))) + x)
+
+
+class SmallNet(nn.Module):
+    def __init__(self, se):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.layer1 = nn.Sequential(Block(16, se), Block(16, se))
+        self.fc = nn.Linear(16, 16)
+
+    def forward(self, x):
+        return self.fc(self.layer1(self.stem(x)).mean((2, 3)))
+
+
+OWN = {"se_matrices": SELayer, "se_convolutions": SEModule}
 folder = sys.argv[1]
 for case in sys.argv[2:]:
     net, opset, mode, size = case.split(":")
     torch.manual_seed(1)
     more = {"aux_logits": False, "init_weights": False} if net in ("googlenet", "inception_v3") else {}
-    model = getattr(torchvision.models, net)(weights=None, num_classes=16, **more).eval()
+    model = SmallNet(OWN[net]) if net in OWN else getattr(torchvision.models, net)(weights=None, num_classes=16, **more)
+    model.eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
@@ -26,11 +86,11 @@ for case in sys.argv[2:]:
     torch.onnx.export(
         model,
         image,
-        f"{folder}/{net}.onnx",
+        f"{folder}/{net}_{opset}.onnx",
         opset_version=int(opset),
         training=torch.onnx.TrainingMode.EVAL if mode == "eval" else torch.onnx.TrainingMode.PRESERVE,
         input_names=["image"],
         output_names=["logits"],
         dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}},
     )
-    print("\n".join(f"{net} {name}" for name, t in model.state_dict().items() if t.is_floating_point()))
+    print("\n".join(f"{net}_{opset}.onnx {name}" for name, t in model.state_dict().items() if t.is_floating_point()))
