@@ -1,4 +1,7 @@
-/** Steps -> the bytes of a module that exports `run`, which computes, `expand`, which makes weights that are larger than their file, and `warm`, which makes the engine translate the kernels well. */
+/**
+ * Steps -> the bytes of a module that exports `run`, which computes, `expand`, which makes weights that are larger than their file, and
+ * `warm`, which makes the engine translate the kernels well.
+ */
 import { must } from "../../compiler/invariant.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
 import { WRITTEN_BY } from "../backend.ts";
