@@ -13,6 +13,8 @@ export interface ImportedNet {
   readonly outputs: readonly { readonly name: string; readonly value: string }[];
   /** By the file's names; f32, in our layout (`compiler/ops`: conv weights are OIHW, linear weights [out, in]). */
   readonly weights: ReadonlyMap<string, ImportedTensor>;
+  /** Those of `weights` that the file itself names; the others are called after their layers. Undefined: it names none. */
+  readonly fileNames?: ReadonlySet<string>;
 }
 
 export interface ImportedInput {

@@ -3,14 +3,17 @@
  * a group when all of its layers lie in one run of one body; else its name goes into the labels of what it holds ("head_conv1").
  */
 import type { ImportedNode } from "./imported.ts";
-import type { NodePlace } from "./places.ts";
-import type { Item, SqueezeExcite } from "./structure.ts";
+import { common, keyOf, type NodePlace, type Places, type Scope } from "./places.ts";
+import { withSqueezes } from "./squeezes.ts";
+import type { Item, OwnNames, SqueezeExcite } from "./structure.ts";
 
 /** A layer or an `se` as one item of a body. */
 export interface NestedLayer {
   readonly kind: "layer";
   readonly node: ImportedNode;
   readonly se?: SqueezeExcite;
+  /** What the file calls the matrices of `se`, where that is not what the library does. */
+  readonly names?: OwnNames;
   /** What the file calls it in its module. */
   readonly own: string | undefined;
 }
@@ -27,58 +30,15 @@ export interface NestedMerge {
 }
 export type Nested = NestedLayer | NestedGroup | NestedMerge | Extract<Item, { kind: "from" | "output" }>;
 
-type Places = ReadonlyMap<string, NodePlace>;
-type Scope = readonly string[];
-
 /** Rewritings of names, each of which makes one module fewer. */
 const MOST_ROUNDS = 64;
 
-const keyOf = (scope: Scope): string => JSON.stringify(scope);
 const startsWith = (scope: Scope, prefix: Scope): boolean => prefix.every((p, i) => scope[i] === p);
-
-const common = (a: Scope, b: Scope): Scope => {
-  const end = a.findIndex((p, i) => b[i] !== p);
-  return end < 0 ? a : a.slice(0, end);
-};
 
 const joined = (scopes: readonly (Scope | undefined)[]): Scope | undefined => {
   const [first, ...others] = scopes.filter((s) => s !== undefined);
   return others.reduce<Scope | undefined>((a, b) => a && common(a, b), first);
 };
-
-/** Every `se` is called after its module, where that holds nothing else. */
-function withSqueezes(items: readonly Item[], places: Places): Places {
-  const held = new Map<string, number>();
-  const hold = (scope: Scope): void => {
-    for (let n = scope.length; n > 0; n--) {
-      const key = keyOf(scope.slice(0, n));
-      held.set(key, (held.get(key) ?? 0) + 1);
-    }
-  };
-  const modules = new Map<string, Scope>();
-  const look = (list: readonly Item[]): void => {
-    for (const item of list) {
-      if (item.kind === "merge") for (const b of item.branches) look(b.items);
-      else if (item.kind === "layer") hold(places.get(item.node.output)?.scope ?? []);
-      else if (item.kind === "se") {
-        const scopes = [item.se.fc1, item.se.fc2, item.node].flatMap((n) =>
-          [places.get(n.output)?.scope ?? []].filter((s) => s.length > 0),
-        );
-        const [first = [], ...others] = scopes;
-        const module = others.reduce(common, first);
-        modules.set(item.node.output, module);
-        hold(module);
-      }
-    }
-  };
-  look(items);
-  const placed = new Map(places);
-  for (const [value, module] of modules) {
-    const isOwn = module.length > 0 && held.get(keyOf(module)) === 1;
-    placed.set(value, isOwn ? { scope: module.slice(0, -1), own: module.at(-1) } : { scope: module, own: "se" });
-  }
-  return placed;
-}
 
 interface Nesting {
   readonly places: Places;
@@ -90,9 +50,10 @@ interface Nesting {
   readonly failed: Map<string, Scope>;
 }
 
-/** Without places every item stays at the top level. */
-export function nest(items: readonly Item[], given: Places | undefined): readonly Nested[] {
-  let places: Places = given ? withSqueezes(items, given) : new Map();
+/** Without places every item stays at the top level. `keepsNames`: tensors inside an `se` are called as their places say. */
+export function nest(found: readonly Item[], given: Places | undefined, keepsNames = false): readonly Nested[] {
+  const { items, places: placed } = given ? withSqueezes(found, given, keepsNames) : { items: found, places: new Map() as Places };
+  let places = placed;
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const scopes = new Map<Item, Scope | undefined>();
     const total = new Map<string, number>();
@@ -102,7 +63,7 @@ export function nest(items: readonly Item[], given: Places | undefined): readonl
     if (nesting.failed.size === 0) return nested;
     places = withoutModules(places, nesting.failed);
   }
-  return nest(items, undefined);
+  return nest(found, undefined);
 }
 
 /** Fills in the modules of all items, inside out, and counts the layers of every module; gives what the items have in common. */
@@ -184,8 +145,11 @@ function body(cx: Nesting, items: readonly Item[], prefix: Scope): Nested[] {
 function plain(cx: Nesting, item: Item, prefix: Scope): Nested {
   switch (item.kind) {
     case "layer":
-    case "se":
-      return { kind: "layer", node: item.node, own: cx.places.get(item.node.output)?.own, ...(item.kind === "se" ? { se: item.se } : {}) };
+      return { kind: "layer", node: item.node, own: cx.places.get(item.node.output)?.own };
+    case "se": {
+      const { node, se, names } = item;
+      return { kind: "layer", node, own: cx.places.get(node.output)?.own, se, ...(names ? { names } : {}) };
+    }
     case "merge": {
       const { node, word, branches } = item;
       return { kind: "merge", node, word, branches: branches.map((b) => ({ name: b.name, items: body(cx, b.items, prefix) })) };

@@ -200,9 +200,12 @@ function constantNode(node: OnnxNode, readPart: ReadPart | undefined): Constant 
 function renameTensors(net: ImportedNet, names: ReadonlyMap<string, string>): ImportedNet {
   const weights = new Map<string, ImportedTensor>();
   const renamed = new Map<string, string>();
+  const fileNames = new Set<string>();
   for (const [key, value] of net.weights) {
     const wanted = names.get(key);
-    const name = wanted !== undefined && !weights.has(wanted) && !net.weights.has(wanted) ? wanted : key;
+    const isFree = wanted !== undefined && !weights.has(wanted) && (wanted === key || !net.weights.has(wanted));
+    const name = isFree ? wanted : key;
+    if (isFree) fileNames.add(name);
     renamed.set(key, name);
     weights.set(name, value);
   }
@@ -210,5 +213,5 @@ function renameTensors(net: ImportedNet, names: ReadonlyMap<string, string>): Im
     ...n,
     tensors: Object.fromEntries(Object.entries(n.tensors).map(([role, key]) => [role, renamed.get(key) ?? key])),
   }));
-  return { ...net, nodes, weights };
+  return { ...net, nodes, weights, fileNames };
 }

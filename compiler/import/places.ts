@@ -11,6 +11,17 @@ export interface NodePlace {
   readonly own: string | undefined;
 }
 
+export type Places = ReadonlyMap<string, NodePlace>;
+/** Names of modules, outermost first. */
+export type Scope = readonly string[];
+
+export const keyOf = (scope: Scope): string => JSON.stringify(scope);
+
+export const common = (a: Scope, b: Scope): Scope => {
+  const end = a.findIndex((p, i) => b[i] !== p);
+  return end < 0 ? a : a.slice(0, end);
+};
+
 /** Deeper than networks are; names beyond that are taken as they are. */
 const DEEPEST_NAME = 16;
 
@@ -31,10 +42,15 @@ function moduleOf(label: string): readonly string[] | undefined {
 }
 
 /** "layer1.0.conv1" when that is what comes before ".weight". */
-function prefixOf(node: ImportedNode): string | undefined {
-  const found = Object.entries(node.tensors).find(([role, name]) => name.endsWith(`.${role}`) && name.length > role.length + 1);
+function prefixOf(node: ImportedNode, isTaken: (name: string) => boolean): string | undefined {
+  const found = Object.entries(node.tensors).find(
+    ([role, name]) => isTaken(name) && name.endsWith(`.${role}`) && name.length > role.length + 1,
+  );
   return found?.[1].slice(0, -found[0].length - 1);
 }
+
+/** Without the operation that our own files put behind the path of a layer of several. */
+const labelWithoutOp = (label: string): string => label.replace(/\/[A-Za-z]+(?:_\d+)?$/, "") || label;
 
 const placed = (parts: readonly string[] | undefined): NodePlace | undefined =>
   parts && parts.length > 0 ? { scope: parts.slice(0, -1), own: parts.at(-1) } : undefined;
@@ -42,17 +58,23 @@ const placed = (parts: readonly string[] | undefined): NodePlace | undefined =>
 const hasTensors = (node: ImportedNode): boolean => Object.keys(node.tensors).length > 0;
 
 /** By the value that a node makes. Undefined when the file's names say nothing of modules. */
-export function placesOf(net: ImportedNet): ReadonlyMap<string, NodePlace> | undefined {
+export function placesOf(net: ImportedNet): Places | undefined {
   const weighted = net.nodes.filter(hasTensors);
-  // tensors without a name in the file are called after their layers; then only files whose layers all are mean modules by their dots
-  const ownNames = weighted.every((n) => prefixOf(n) === n.label);
+  const { fileNames } = net;
+  const ofFile = (name: string): boolean => fileNames?.has(name) ?? true;
+  // where the layers are called as their tensors, dots mean modules in all names of layers
+  const ownNames = weighted.every((n) => prefixOf(n, () => true) === labelWithoutOp(n.label));
   const places = new Map<string, NodePlace>();
   for (const node of weighted) {
-    const prefix = prefixOf(node);
-    const named = prefix !== undefined && (ownNames || prefix !== node.label) ? placed(wayOf(prefix)) : undefined;
+    const prefix = prefixOf(node, ofFile);
+    const isName = fileNames !== undefined || ownNames || prefix !== node.label;
+    const named = prefix !== undefined && isName ? placed(wayOf(prefix)) : undefined;
     places.set(node.output, named ?? placed(moduleOf(node.label)) ?? { scope: undefined, own: node.label });
   }
-  if (![...places.values()].some((p) => p.scope !== undefined && p.scope.length > 0)) return undefined;
+  const found = [...places.values()];
+  // without modules it takes names of tensors everywhere: else names of nodes are all there is
+  const isNamed = fileNames !== undefined && found.every((p) => p.scope !== undefined && p.own !== undefined);
+  if (!isNamed && !found.some((p) => p.scope !== undefined && p.scope.length > 0)) return undefined;
   placeOthers(net, places, ownNames);
   return places;
 }
@@ -90,7 +112,7 @@ function placeOthers(net: ImportedNet, places: Map<string, NodePlace>, ownNames:
       }
       continue;
     }
-    const way = ownNames ? wayOf(node.label) : undefined;
+    const way = ownNames ? wayOf(labelWithoutOp(node.label)) : undefined;
     if (!way) {
       places.set(node.output, { scope: undefined, own: undefined });
       continue;

@@ -7,11 +7,18 @@ import { f32, type TensorType } from "../ir/type.ts";
 import { opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
 import type { ImportedNet, ImportedNode } from "./imported.ts";
+import type { NodePlace } from "./places.ts";
+
+/** Where the two matrices of a squeeze lie in its module. */
+export interface OwnNames {
+  readonly fc1: NodePlace;
+  readonly fc2: NodePlace;
+}
 
 export type Item =
   | { readonly kind: "layer"; readonly node: ImportedNode }
   | { readonly kind: "merge"; readonly node: ImportedNode; readonly word: string; readonly branches: readonly Branch[] }
-  | { readonly kind: "se"; readonly node: ImportedNode; readonly se: SqueezeExcite }
+  | { readonly kind: "se"; readonly node: ImportedNode; readonly se: SqueezeExcite; readonly names?: OwnNames }
   /** An earlier value, or an input, becomes the current one. */
   | { readonly kind: "from"; readonly value: string }
   | { readonly kind: "output"; readonly name: string };
@@ -28,6 +35,8 @@ export interface SqueezeExcite {
   readonly gate: string;
   readonly fc1: ImportedNode;
   readonly fc2: ImportedNode;
+  /** From the pool to the gate, as the file has them. */
+  readonly scale: readonly Item[];
 }
 
 /** Work on one net's branches, so that a strange file costs no quadratic time. */
@@ -224,5 +233,5 @@ function squeezeExcite(shape: Shape, items: readonly Item[], fork: string): Sque
   // from the arguments, not the tensors: a net may come without weights
   const biased = (n: ImportedNode): boolean => (n.op === "linear" ? n.attrs.bias !== false : n.attrs.bias === true);
   if (biased(fc1) !== biased(fc2)) return undefined;
-  return { hidden: fc1.attrs.out as number, bias: biased(fc1), act: act.op, gate: gate.op, fc1, fc2 };
+  return { hidden: fc1.attrs.out as number, bias: biased(fc1), act: act.op, gate: gate.op, fc1, fc2, scale: items };
 }

@@ -23,11 +23,14 @@ const NETS = [
   ["shufflenet_v2_x0_5", 15, "keep", "chanshuffle(groups=2)"],
 ] as const;
 
-/** SE modules of other people, by opset: each is an `se` under its module's name. */
+/** SE modules of other people, by opset: the block that each is, under its module's name, and a line that calls it. */
+const MATRICES = "scale { gap flatten fc: { linear(hidden, bias=false) relu linear(in.c, bias=false) sigmoid } reshape([in.c, 1, 1]) }";
+const CONVOLUTIONS = "scale { gap conv_reduce: conv(hidden, 1, bias=true) relu conv_expand: conv(in.c, 1, bias=true) sigmoid }";
+const CALLED = "residual { main { conv1: conv(16, 3) bn1: bn se: squeeze_excite(4) } } relu } * 2";
 const SQUEEZES = [
-  ["se_matrices", 11, "residual { main { conv1: conv(16, 3)  bn1: bn  se: se(hidden=4) } } relu } * 2"],
-  ["se_matrices", 16, "residual { main { conv1: conv(16, 3)  bn1: bn  se: se(hidden=4) } } relu } * 2"],
-  ["se_convolutions", 13, "residual { main { conv1: conv(16, 3)  bn1: bn  se: se(hidden=4, bias=true) } } relu } * 2"],
+  ["se_matrices", 11, MATRICES],
+  ["se_matrices", 16, MATRICES],
+  ["se_convolutions", 13, CONVOLUTIONS],
 ] as const;
 
 const python = findPython();
@@ -69,10 +72,14 @@ describe.skipIf(python === undefined)("torchvision's networks as PyTorch exports
     300_000,
   );
 
-  test.each(SQUEEZES)("%s at opset %i", async (net, opset, shows) => {
+  test.each(SQUEEZES)("%s at opset %i", async (net, opset, block) => {
     const file = fileOf(net, opset);
     const model = importedFile(file);
-    expect(oneLine(model.spec)).toContain(oneLine(shows));
+    expect(oneLine(model.spec)).toContain(`block squeeze_excite(hidden) { mul { x {} ${block} } }`);
+    expect(oneLine(model.spec)).toContain(CALLED);
+    // PyTorch's own names of the modules, also of matrices that its exporter turned over and renamed
+    const spelled = model.graph.weights.flatMap((w) => (/\.se\./.test(w.path) ? [w.path] : []));
+    expect(spelled.sort()).toEqual((held.names.get(path.basename(file)) ?? []).filter((n) => /\.se\./.test(n)).sort());
     await expectTheirNumbers(file, model);
     // in place also the tensors inside are called as in the file, and an edit leaves all others alone
     const tensors = (edits: string): string[] =>
