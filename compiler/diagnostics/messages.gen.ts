@@ -389,6 +389,7 @@ export const messages = {
   },
   SE601: {
     unread: (p: { file: P; reason: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\` cannot be read as an ONNX model: ${p.reason}`, notes: [], help: "export the model again with opset 17, for inference, and check it with ONNX Runtime" }),
+    output: (p: { output: P; file: P; reason: P }): Message => ({ code: "SE601", severity: "error", title: `the output \`${p.output}\` of \`${p.file}\` ${p.reason}`, notes: [], help: "cut the model so that a layer makes each of its outputs from an input, with onnx.utils.extract_model" }),
   },
   SE602: {
     nodes: (p: { count: P; file: P; nodes: P }): Message => ({ code: "SE602", severity: "error", title: `${p.count} of the nodes of \`${p.file}\` cannot be imported: ${p.nodes}`, notes: [], help: "export the model without them, or cut it before the first of them" }),

@@ -168,3 +168,7 @@ export function caffeNet(root: TextMessage): CaffeNet {
 /** Shapes of an `Input` layer: one for all of its tops, or one each. */
 export const inputShapes = (layer: CaffeLayer): readonly (readonly number[])[] =>
   messagesOf(layer.message, "input_param").flatMap((m) => messagesOf(m, "shape").map(dimsOf));
+
+/** What a layer's parameters are called: layers that call theirs alike share them. */
+export const parameterNames = (layer: CaffeLayer): readonly string[] =>
+  fieldsOf(layer.message, "param").map(({ value }) => ("fields" in value ? (textOf(value, "name") ?? "") : value.text));

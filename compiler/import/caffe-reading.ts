@@ -1,8 +1,8 @@
 /** What the readers of single Caffe layers share: the net being drafted, values, and tensors from the weights file. */
-import type { CaffeLayer } from "./caffe-net.ts";
+import { type CaffeLayer, parameterNames } from "./caffe-net.ts";
 import type { Blob, CaffeWeights } from "./caffe-weights.ts";
 import type { NetDraft } from "./net-draft.ts";
-import { added, dimsIn, refuse, type SeenValue, settled } from "./reading.ts";
+import { added, dimsIn, refuse, type SeenValue, settled, sizeOf } from "./reading.ts";
 
 export interface CaffeReading {
   readonly draft: NetDraft;
@@ -10,6 +10,8 @@ export interface CaffeReading {
   readonly weights: CaffeWeights | undefined;
   /** Layers that the weights file does not have. */
   readonly missing: Set<string>;
+  /** By kind, arguments and names of parameters: the first layer that has them. */
+  readonly named: Map<string, string>;
 }
 
 /** One layer with its values; the reader gives one value per top. */
@@ -48,21 +50,36 @@ export function asMap(cx: CaffeReading, step: Step, seen: SeenValue): string {
 }
 
 /** Adds a layer called after the file's. */
-export function put(cx: CaffeReading, { layer }: Step, { op, inputs, attrs = {}, tensors, label = layer.name }: CaffeDraft): string {
+export function put(cx: CaffeReading, step: Step, { op, inputs, attrs = {}, tensors, label = step.layer.name }: CaffeDraft): string {
   const { draft } = cx;
-  const node = { label, op, inputs, attrs };
   const own = cx.weights && tensors?.();
-  if (!own || Object.values(own).some((t) => t === undefined)) return added(draft.add(node));
-  const shapes = draft.weightShapes(op, inputs, attrs);
+  const shapes = tensors ? draft.weightShapes(op, inputs, attrs) : {};
   if ("code" in shapes) return refuse(String(shapes.title));
-  const fitting: Record<string, Float32Array> = {};
-  for (const [role, shape] of Object.entries(shapes as Record<string, readonly number[]>)) {
-    const data = own[role] as Float32Array;
-    const count = shape.reduce((a, b) => a * b, 1);
-    if (data?.length !== count) refuse(`its ${role} has ${data?.length ?? 0} values; [${shape}] is wanted`);
-    fitting[role] = data;
-  }
-  return added(draft.add({ ...node, tensors: fitting }));
+  const use = tensors && useOf(step, op, attrs, Object.keys(shapes).length);
+  const same = use === undefined ? undefined : cx.named.get(use);
+  const value = added(draft.add({ label, op, inputs, attrs, same, tensors: own && fitting(own, shapes) }));
+  if (use !== undefined && same === undefined) cx.named.set(use, value);
+  return value;
+}
+
+/** The blobs as tensors of these shapes; undefined when one is missing. */
+function fitting(
+  own: Readonly<Record<string, Float32Array | undefined>>,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Record<string, Float32Array> | undefined {
+  if (Object.values(own).some((t) => t === undefined)) return undefined;
+  return Object.fromEntries(
+    Object.entries(shapes).map(([role, shape]) => {
+      const data = own[role];
+      return data?.length === sizeOf(shape) ? [role, data] : refuse(`its ${role} has ${data?.length ?? 0} values; [${shape}] is wanted`);
+    }),
+  );
+}
+
+/** The same text for layers that are one layer: Caffe shares parameters by name. Undefined where one has none, and stays the layer's own. */
+function useOf({ layer, scale }: Step, op: string, attrs: Readonly<Record<string, unknown>>, count: number): string | undefined {
+  const names = [layer, ...(scale ? [scale] : [])].flatMap(parameterNames);
+  return count > 0 && names.length >= count && !names.includes("") ? JSON.stringify([op, attrs, names]) : undefined;
 }
 
 /** One layer on the only input; what does not depend on places keeps the sizes the file sees. */

@@ -70,7 +70,7 @@ export function importCaffe(bytes: Uint8Array, options: CaffeOptions): ImportedN
   try {
     const net = caffeNet(parsePrototxt(sourceFile(file, new TextDecoder().decode(bytes))));
     const tensors = weights && readCaffeWeights(weights.bytes);
-    return convert(net, options, { draft: netDraft(), weights: tensors, missing: new Set() });
+    return convert(net, options, { draft: netDraft(), weights: tensors, missing: new Set(), named: new Map() });
   } catch (error) {
     if (error instanceof SyntaxProblem) return { problem: error.problem, at: error.at };
     if (error instanceof Damaged) return { problem: messages.SE604.weights({ file: weights?.file ?? file, reason: error.message }) };

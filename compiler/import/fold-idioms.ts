@@ -27,22 +27,59 @@ const orders = (node: ImportedNode): readonly (readonly [string, string])[] => {
     : [];
 };
 
-function named(find: Finder, node: ImportedNode): { op: string; input: string } | undefined {
+type Named = Pick<ImportedNode, "op" | "attrs" | "tensors"> & { readonly input: string };
+const plainly = (op: string, input: string): Named => ({ op, input, attrs: {}, tensors: {} });
+const epsOf = (eps: unknown): Readonly<Record<string, unknown>> => (eps === 1e-5 ? {} : { eps });
+
+/** (x - mean x) / sqrt(var x + eps) over the channels, where `d` is the difference. */
+function layerNorm(find: Finder, d: string, scale: string): Named | undefined {
+  const by = (value: string | undefined, op: string): ImportedNode | undefined => {
+    const node = value === undefined ? undefined : find.only(value);
+    return node?.op === op ? node : undefined;
+  };
+  const sum = by(by(scale, "rsqrt")?.inputs[0], "plus");
+  const square = by(by(sum?.inputs[0], "chanmean")?.inputs[0], "square");
+  const difference = find.maker(d);
+  if (square?.inputs[0] !== d || difference?.op !== "add" || difference.inputs.length !== 2) return undefined;
+  for (const [x, m] of orders(difference)) {
+    const minus = by(m, "times");
+    const mean = by(minus?.inputs[0], "chanmean");
+    if (minus?.attrs.k === -1 && mean?.inputs[0] === x) return { ...plainly("ln", x), attrs: { ...epsOf(sum?.attrs.k), affine: false } };
+  }
+  return undefined;
+}
+
+/** A norm without weights, and what scales and shifts its channels. */
+function scaledNorm(find: Finder, node: ImportedNode): Named | undefined {
+  const norm = node.attrs.bias === false ? undefined : find.only(node.inputs[0] as string);
+  if (!norm || !["ln", "gn"].includes(norm.op) || norm.attrs.affine !== false) return undefined;
+  const { affine: _, ...attrs } = norm.attrs;
+  return { op: norm.op, input: norm.inputs[0] as string, attrs, tensors: node.tensors };
+}
+
+function named(find: Finder, node: ImportedNode): Named | undefined {
+  if (node.op === "affine") return scaledNorm(find, node);
+  if (node.op === "recip") {
+    const root = find.only(node.inputs[0] as string);
+    return root?.op === "sqrt" ? plainly("rsqrt", root.inputs[0] as string) : undefined;
+  }
   if (node.op === "times" && near(node.attrs.k, 1 / 6)) {
     const from = node.inputs[0] as string;
     const gate = hardStep(find, from);
-    if (gate !== undefined) return { op: "hsigmoid6", input: gate };
+    if (gate !== undefined) return plainly("hsigmoid6", gate);
     const product = find.only(from);
     if (product?.op !== "mul") return undefined;
-    for (const [x, g] of orders(product)) if (hardStep(find, g) === x) return { op: "hswish", input: x };
+    for (const [x, g] of orders(product)) if (hardStep(find, g) === x) return plainly("hswish", x);
   }
   if (node.op !== "mul") return undefined;
   for (const [x, g] of orders(node)) {
     const gate = find.only(g);
-    if (gate?.op === "hsigmoid6" && gate.inputs[0] === x) return { op: "hswish", input: x };
-    if (gate?.op === "sigmoid" && gate.inputs[0] === x) return { op: "silu", input: x };
+    if (gate?.op === "hsigmoid6" && gate.inputs[0] === x) return plainly("hswish", x);
+    if (gate?.op === "sigmoid" && gate.inputs[0] === x) return plainly("silu", x);
     const inner = gate?.op === "tanh" ? find.only(gate.inputs[0] as string) : undefined;
-    if (inner?.op === "softplus" && inner.inputs[0] === x) return { op: "mish", input: x };
+    if (inner?.op === "softplus" && inner.inputs[0] === x) return plainly("mish", x);
+    const norm = layerNorm(find, x, g);
+    if (norm) return norm;
   }
   return undefined;
 }
@@ -82,11 +119,19 @@ export function foldIdioms(net: ImportedNet): ImportedNet {
     maker: (value) => nodes.get(value),
     only: (value) => ((readers.get(value) ?? 0) === 1 ? nodes.get(value) : undefined),
   };
+  /** One reader fewer; what nothing reads any more reads nothing itself. */
+  const release = (value: string): void => {
+    const left = (readers.get(value) ?? 0) - 1;
+    readers.set(value, left);
+    if (left === 0) for (const v of nodes.get(value)?.inputs ?? []) release(v);
+  };
   for (const node of net.nodes) {
     const found = named(find, node);
     if (!found) continue;
-    nodes.set(node.output, { ...node, op: found.op, inputs: [found.input], attrs: {} });
-    readers.set(found.input, (readers.get(found.input) ?? 0) + 1);
+    const { input, ...layer } = found;
+    nodes.set(node.output, { ...node, ...layer, inputs: [input] });
+    readers.set(input, (readers.get(input) ?? 0) + 1);
+    for (const v of node.inputs) release(v);
   }
   const needed = new Set(net.outputs.map((o) => o.value));
   for (const node of [...nodes.values()].reverse()) if (needed.has(node.output)) for (const v of node.inputs) needed.add(v);

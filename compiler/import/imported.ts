@@ -36,6 +36,8 @@ export interface ImportedNode {
   readonly attrs: Readonly<Record<string, unknown>>;
   /** The layer's own tensors ("weight", "bias", "running_mean") to names in `weights`. */
   readonly tensors: Readonly<Record<string, string>>;
+  /** The value of an earlier node whose layer this is once more, with the same weights; then `tensors` is empty. */
+  readonly same?: string;
 }
 
 export interface ImportedTensor {

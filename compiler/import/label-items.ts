@@ -113,8 +113,10 @@ export function labelItems(
       const { item } = child;
       const isWord = item.own !== undefined && !/^\d+$/.test(item.own) && !item.own.startsWith("@");
       if (isWord) give(child, partOf(item.own));
-      else if (mustHave(child)) give(child, child.number === item.own && !taken.has(item.own ?? "") ? (item.own as string) : opOf(item));
-      else if (child.number !== undefined && taken.has(child.number)) give(child, opOf(item));
+      else if (mustHave(child)) {
+        const { number } = child;
+        give(child, number !== undefined && number === item.own && !taken.has(number) ? number : opOf(item));
+      } else if (child.number !== undefined && taken.has(child.number)) give(child, opOf(item));
       else leave(child);
     }
     const own: Level = { group, outer, labels: new Set(children.flatMap((c) => written.get(c.item) ?? [])) };

@@ -21,6 +21,8 @@ export interface DraftNode {
   readonly attrs?: Readonly<Record<string, unknown>>;
   /** Values by role, with as many elements as the op's shape rule says. */
   readonly tensors?: Readonly<Record<string, Float32Array>> | undefined;
+  /** The value of an earlier node whose layer this is once more. */
+  readonly same?: string | undefined;
 }
 
 export interface NetDraft {
@@ -89,7 +91,7 @@ export function netDraft(): NetDraft {
       const specs = opOf(op).weights?.(from.map(typeOf), found.attrs) ?? {};
       return Object.fromEntries(Object.entries(specs).flatMap(([role, w]) => (w.dtype === "i64" ? [] : [[role, w.shape]])));
     },
-    add({ label: wanted, op, inputs: from, attrs = {}, tensors }) {
+    add({ label: wanted, op, inputs: from, attrs = {}, tensors, same }) {
       const found = parsed(op, attrs);
       if ("code" in found) return found;
       const read = from.map(typeOf);
@@ -107,13 +109,15 @@ export function netDraft(): NetDraft {
         weights.set(`${label}.${role}`, { shape, data });
       }
       types.set(label, type);
-      nodes.set(label, { label, op, inputs: from, output: label, attrs, tensors: own });
+      nodes.set(label, { label, op, inputs: from, output: label, attrs, tensors: own, ...(same === undefined ? {} : { same }) });
       return label;
     },
     finish(name, outputs) {
       const needed = new Set(outputs.map((o) => o.value));
       for (const node of [...nodes.values()].reverse()) if (needed.has(node.output)) for (const v of node.inputs) needed.add(v);
-      const kept = [...nodes.values()].filter((n) => needed.has(n.output));
+      const kept = [...nodes.values()]
+        .filter((n) => needed.has(n.output))
+        .map(({ same, ...n }) => (same !== undefined && needed.has(same) ? { ...n, same, tensors: {} } : n));
       const used = new Set(kept.flatMap((n) => Object.values(n.tensors)));
       // values of inputs are called as the inputs; until here `in:` kept them apart from layers of the same name
       const plain = (value: string): string => (nodes.has(value) ? value : value.slice(3));

@@ -4,6 +4,9 @@ import type { Constant, OnnxNode } from "./onnx-file.ts";
 /** Values that folding makes; sizes are lists of a few numbers, so anything large is left to be refused. */
 const LARGEST_FOLDED = 1 << 20;
 
+/** Tensors seen otherwise: they keep their names. */
+const VIEWS: ReadonlySet<string> = new Set(["Unsqueeze", "Squeeze", "Reshape", "Transpose"]);
+
 export const vector = (values: readonly number[]): Constant => ({ shape: [values.length], data: Float64Array.from(values) });
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -24,8 +27,17 @@ export const isFoldable = (op: string): boolean => FOLDED.has(op);
 
 /** The value of a node whose inputs are all known; undefined when it is not one of those that exporters use for shapes. */
 export function foldNode(node: OnnxNode, inputs: readonly (Constant | undefined)[]): Constant | undefined {
+  const folded = fold(node, inputs);
+  return folded && VIEWS.has(node.op) ? { ...folded, name: inputs[0]?.name ?? node.inputs[0] } : folded;
+}
+
+/** A matrix of the file may be turned over once, whatever its size: then it is as large as what the file holds. */
+const isOnceTurned = (node: OnnxNode, x: Constant): boolean => node.op === "Transpose" && x.shape.length === 2 && x.name === undefined;
+
+function fold(node: OnnxNode, inputs: readonly (Constant | undefined)[]): Constant | undefined {
   const x = inputs[0];
-  if (!x || inputs.some((c) => c && c.data.length > LARGEST_FOLDED)) return node.op === "Identity" ? x : undefined;
+  const isLarge = inputs.some((c) => c && c.data.length > LARGEST_FOLDED);
+  if (!x || (isLarge && !["Identity", "Unsqueeze", "Squeeze", "Reshape"].includes(node.op) && !isOnceTurned(node, x))) return undefined;
   const list = (i: number, name: string): readonly number[] | undefined => (inputs[i] ? [...inputs[i].data] : intsOf(node, name));
   const make = (shape: readonly number[], values: readonly number[]): Constant => ({
     shape,
@@ -51,9 +63,18 @@ export function foldNode(node: OnnxNode, inputs: readonly (Constant | undefined)
       );
     case "Shape":
       return vector(x.shape);
-    case "Unsqueeze":
-    case "Squeeze":
-      return { shape: node.op === "Squeeze" ? [] : [x.data.length], data: x.data };
+    case "Unsqueeze": {
+      const axes = list(1, "axes");
+      const rank = x.shape.length + (axes?.length ?? 0);
+      if (!axes || rank > 8) return undefined;
+      const put = new Set(axes.map((a) => (a < 0 ? a + rank : a)));
+      const rest = [...x.shape];
+      return { shape: Array.from({ length: rank }, (_, i) => (put.has(i) ? 1 : (rest.shift() ?? 1))), data: x.data };
+    }
+    case "Squeeze": {
+      const gone = list(1, "axes")?.map((a) => (a < 0 ? a + x.shape.length : a));
+      return { shape: x.shape.filter((d, i) => d !== 1 || (gone !== undefined && !gone.includes(i))), data: x.data };
+    }
     case "Reshape": {
       const dims = [...(inputs[1]?.data ?? [])];
       const open = dims.indexOf(-1);
@@ -86,10 +107,9 @@ export function foldNode(node: OnnxNode, inputs: readonly (Constant | undefined)
     case "Transpose": {
       if (x.shape.length !== 2) return undefined;
       const [r, c] = x.shape as [number, number];
-      return make(
-        [c, r],
-        Array.from({ length: r * c }, (_, i) => x.data[(i % r) * c + Math.floor(i / r)] as number),
-      );
+      const turned = x.data.slice();
+      for (let i = 0; i < turned.length; i++) turned[i] = x.data[(i % r) * c + Math.floor(i / r)] as number;
+      return { shape: [c, r], data: turned };
     }
     case "Add":
     case "Sub":

@@ -15,9 +15,11 @@ import {
   type Seen,
   settle,
   shortest,
+  sizeOf,
   tensor,
   text,
 } from "./onnx-reading.ts";
+import { withBias } from "./onnx-windows.ts";
 import { sameDims } from "./reading.ts";
 
 /** One layer on one value; what does not depend on places keeps the sizes the file sees. */
@@ -126,9 +128,17 @@ function softmax(cx: Reading, node: OnnxNode): undefined {
   const given = int(node, "axis", cx.opset < 13 ? 1 : -1);
   const axis = given < 0 ? given + from.dims.length + 1 : given;
   const rest = from.dims.slice(1);
+  const [channels = 0, ...map] = draftDims(cx, from.value);
+  const put = (attrs: Readonly<Record<string, unknown>>): undefined =>
+    give(cx, node, layer(cx, node, { op: "softmax", inputs: [from.value], attrs }), from.dims);
+  // over the positions of maps that were laid out in a row
+  if (map.length === 2 && axis === 2 && sameDims(from.dims, [channels, sizeOf(map)])) return put({ over: "hw" });
   // before opset 13 everything from the axis on is one run
   const fits = axis === 1 && (cx.opset >= 13 || rest.every((d) => d === 1));
   if (!fits) refuse(`over the axis ${given} of [N, ${from.dims}]`);
+  // across runs of channels that were laid out under each other
+  const parts = from.dims[0] as number;
+  if (map.length === 2 && parts < channels && channels % parts === 0) return put({ parts });
   give(cx, node, layer(cx, node, { op: "softmax", inputs: [settle(cx, from, labelOf(node))] }));
 }
 
@@ -174,6 +184,7 @@ export function arithmetic(cx: Reading, node: OnnxNode): undefined {
   const rank = Math.max(left.dims.length, right.dims.length);
   // numpy's rule: the shorter one gets sizes of 1 in front, which here would be before the batch
   if (left.dims.length !== right.dims.length) refuse(`it joins values of rank ${left.dims.length + 1} and ${right.dims.length + 1}`);
+  if (node.op === "Mul" && node.inputs[0] === node.inputs[1]) return unary(cx, node, "square");
   const values = joined(cx, node, [left, right], rank);
   if (node.op === "Sub") values[1] = layer(cx, node, { op: "times", inputs: [values[1] as string], attrs: { k: -1 } });
   if (node.op === "Div") values[1] = layer(cx, node, { op: "recip", inputs: [values[1] as string] });
@@ -212,7 +223,7 @@ function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): u
     layer(cx, node, { op: "affine", inputs, tensors: { weight: fill(() => sign), bias } });
   switch (node.op) {
     case "Mul":
-      return give(cx, node, scaled(own));
+      return withBias(cx, node, { op: "affine", inputs, tensors: { weight: own } }, channels, from.dims.length + 1, 2);
     case "Div":
       return flipped ? refuse("it divides a constant per channel by a value") : give(cx, node, scaled(fill((x) => 1 / x)));
     case "Add":

@@ -17,6 +17,8 @@ export type ReadPart = (location: string, offset: number, length: number | undef
 export interface Constant {
   readonly shape: readonly number[];
   readonly data: Float32Array | Float64Array;
+  /** The tensor of the file that these values are in another shape or order. */
+  readonly name?: string | undefined;
 }
 
 export interface OnnxNode {

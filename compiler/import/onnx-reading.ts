@@ -116,7 +116,7 @@ export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): {
   const name = node.inputs[i] ?? "";
   const c = cx.constants.get(name) ?? refuse(`its input \`${name}\` is no constant`);
   if (c.data.length !== count) refuse(`\`${name}\` has ${c.data.length} values; ${count} are wanted`);
-  return { data: c.data instanceof Float32Array ? c.data : Float32Array.from(c.data), name };
+  return { data: c.data instanceof Float32Array ? c.data : Float32Array.from(c.data), name: c.name ?? name };
 }
 
 /** The one reader of a node's output, when it has that op and nothing else needs the value. */

@@ -71,11 +71,14 @@ function laterBias(cx: Reading, node: OnnxNode, channels: number, rank: number):
 }
 
 /** Adds a layer; a bias that a following Add holds becomes its own. */
-function withBias(cx: Reading, node: OnnxNode, own: Layer, channels: number, rank: number, index: number): undefined {
+export function withBias(cx: Reading, node: OnnxNode, own: Layer, channels: number, rank: number, index: number): undefined {
   const bias = node.inputs[index] ? tensor(cx, node, index, channels) : undefined;
   const later = bias ? undefined : laterBias(cx, node, channels, rank);
   const data = bias ?? (later && tensor(cx, later.node, later.index, channels));
-  const attrs = { ...own.attrs, ...(own.op === "linear" ? (data ? {} : { bias: false }) : data ? { bias: true } : {}) };
+  const attrs = {
+    ...own.attrs,
+    ...(own.op === "linear" || own.op === "affine" ? (data ? {} : { bias: false }) : data ? { bias: true } : {}),
+  };
   const value = layer(cx, node, { ...own, attrs, tensors: { ...own.tensors, ...(data ? { bias: data } : {}) } });
   give(cx, node, value);
   if (!later) return;

@@ -2,7 +2,7 @@
 import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { foldIdioms } from "./fold-idioms.ts";
-import type { ImportedNet, ImportedTensor } from "./imported.ts";
+import type { ImportedNet } from "./imported.ts";
 import { LARGEST_SIZE, netDraft } from "./net-draft.ts";
 import { foldNode, isFoldable, vector } from "./onnx-constants.ts";
 import { activation, arithmetic, expand, gelu, isPlain, limit, norm, plain } from "./onnx-elementwise.ts";
@@ -10,6 +10,7 @@ import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart
 import { concat, flatten, gather, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
 import { anyInput, give, input, labelOf, layer, type Reading, Refusal, refuse, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
+import { nameTensors } from "./tensor-names.ts";
 
 export interface OnnxOptions {
   /** How the file is called in messages. */
@@ -110,6 +111,8 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     }
     cx.seen.set(given, { value: draft.input(given, known), dims: known });
   }
+  // a layer may want a constant that is worked out only after it: a bias that the next node adds
+  for (const node of model.nodes) if (foldConstants(cx, node, readPart)) cx.done.add(node);
   const refused: { node: OnnxNode; why: string }[] = [];
   const broken = new Set<string>();
   for (const node of model.nodes) {
@@ -123,6 +126,10 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
   const outputs: { name: string; value: string }[] = [];
   for (const name of model.outputs) {
     const seen = broken.has(name) ? undefined : cx.seen.get(name);
+    if (!seen && !broken.has(name)) {
+      const reason = cx.constants.has(name) ? "is a constant: it is the same for every input" : "is made by none of its nodes";
+      return { problem: messages.SE601.output({ file, output: name, reason }) };
+    }
     const maker = model.nodes.find((n) => n.outputs.includes(name));
     const why = seen && reasonOf(() => void outputs.push({ name, value: settle(cx, seen, name) }));
     if (why !== undefined && maker) refused.push({ node: maker, why: `as an output: ${why}` });
@@ -132,7 +139,7 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     return { problem: messages.SE602.nodes({ file, count: refused.length, nodes: list }) };
   }
   if (outputs.length === 0) return { problem: messages.SE601.unread({ file, reason: "no layer makes its outputs" }) };
-  return foldIdioms(renameTensors(draft.finish(name, outputs), cx.tensorNames));
+  return foldIdioms(nameTensors(draft.finish(name, outputs), cx.tensorNames));
 }
 
 function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
@@ -154,21 +161,25 @@ const isKnown = (node: OnnxNode): boolean => readerOf(node) !== undefined || (no
 
 const unknownKind = (node: OnnxNode): string => (node.domain === "" ? "" : `of the domain ${node.domain}`);
 
-/** Reads one node; gives the reason when it has no equivalent ("" when its kind is unknown). */
-function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): string | undefined {
-  if (cx.done.has(node)) return undefined;
-  const out = node.outputs[0] ?? "";
+/** Whether the node's value is known, and kept. */
+function foldConstants(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): boolean {
   const keep = (c: Constant | undefined): boolean => {
-    if (c) cx.constants.set(out, c);
+    if (c) cx.constants.set(node.outputs[0] ?? "", c);
     return c !== undefined;
   };
-  if (node.op === "Constant") return keep(constantNode(node, readPart)) ? undefined : "its value is no tensor";
+  if (node.op === "Constant") return keep(constantNode(node, readPart));
   const known = node.inputs.map((i) => (i === "" ? undefined : cx.constants.get(i)));
   if (node.op === "Shape") {
     const seen = cx.seen.get(node.inputs[0] ?? "");
-    if (seen && keep(vector([Number.NaN, ...seen.dims]))) return undefined;
+    if (seen && keep(vector([Number.NaN, ...seen.dims]))) return true;
   }
-  if (node.inputs.every((i, n) => i === "" || known[n]) && keep(foldNode(node, known))) return undefined;
+  return node.inputs.every((i, n) => i === "" || known[n]) && keep(foldNode(node, known));
+}
+
+/** Reads one node; gives the reason when it has no equivalent ("" when its kind is unknown). */
+function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): string | undefined {
+  if (cx.done.has(node) || foldConstants(cx, node, readPart)) return undefined;
+  if (node.op === "Constant") return "its value is no tensor";
   const reader = readerOf(node);
   if (!reader) return unknownKind(node);
   return reasonOf(() => void reader(cx, node));
@@ -194,24 +205,4 @@ function constantNode(node: OnnxNode, readPart: ReadPart | undefined): Constant 
   if (node.attrs.has("value_ints")) return vector(value("value_ints")?.ints.map(Number) ?? []);
   const floats = value("value_floats")?.floats;
   return floats ? { shape: [floats.length], data: Float32Array.from(floats) } : undefined;
-}
-
-/** Tensors under the file's own names; a name that two layers share stays with the first. */
-function renameTensors(net: ImportedNet, names: ReadonlyMap<string, string>): ImportedNet {
-  const weights = new Map<string, ImportedTensor>();
-  const renamed = new Map<string, string>();
-  const fileNames = new Set<string>();
-  for (const [key, value] of net.weights) {
-    const wanted = names.get(key);
-    const isFree = wanted !== undefined && !weights.has(wanted) && (wanted === key || !net.weights.has(wanted));
-    const name = isFree ? wanted : key;
-    if (isFree) fileNames.add(name);
-    renamed.set(key, name);
-    weights.set(name, value);
-  }
-  const nodes = net.nodes.map((n) => ({
-    ...n,
-    tensors: Object.fromEntries(Object.entries(n.tensors).map(([role, key]) => [role, renamed.get(key) ?? key])),
-  }));
-  return { ...net, nodes, weights, fileNames };
 }

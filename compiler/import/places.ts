@@ -71,10 +71,9 @@ export function placesOf(net: ImportedNet): Places | undefined {
     const named = prefix !== undefined && isName ? placed(wayOf(prefix)) : undefined;
     places.set(node.output, named ?? placed(moduleOf(node.label)) ?? { scope: undefined, own: node.label });
   }
-  const found = [...places.values()];
-  // without modules it takes names of tensors everywhere: else names of nodes are all there is
-  const isNamed = fileNames !== undefined && found.every((p) => p.scope !== undefined && p.own !== undefined);
-  if (!isNamed && !found.some((p) => p.scope !== undefined && p.scope.length > 0)) return undefined;
+  // names of layers alone say something only by their dots
+  const isNamed = weighted.some((n) => fileNames !== undefined && places.get(n.output)?.scope && prefixOf(n, ofFile) !== undefined);
+  if (!isNamed && ![...places.values()].some((p) => p.scope !== undefined && p.scope.length > 0)) return undefined;
   placeOthers(net, places, ownNames);
   return places;
 }

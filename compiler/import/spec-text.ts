@@ -39,6 +39,7 @@ const BY_PLACE: Readonly<Record<string, readonly string[]>> = {
   plus: ["k"],
   clip: ["min", "max"],
   reshape: ["dims"],
+  slice: ["start", "stop"],
 };
 
 function callText({ op, attrs }: ImportedNode): string {

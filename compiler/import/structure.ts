@@ -54,6 +54,8 @@ interface Shape {
   /** The nearest value that every way to a value passes; undefined at inputs. */
   readonly dominator: ReadonlyMap<string, string | undefined>;
   readonly depth: ReadonlyMap<string, number>;
+  /** Values of layers that are used again. */
+  readonly tied: ReadonlySet<string>;
   readonly emitted: Set<string>;
   readonly budget: { left: number };
 }
@@ -96,7 +98,15 @@ function shapeOf(net: ImportedNet): Shape {
     depth.set(node.output, (from === undefined ? 0 : (depth.get(from) ?? 0)) + 1);
     nodes.set(node.output, node);
   }
-  return { nodes, types, dominator, depth, emitted: new Set(), budget: { left: LARGEST_SEARCH } };
+  return {
+    nodes,
+    types,
+    dominator,
+    depth,
+    tied: new Set(net.nodes.flatMap((n) => n.same ?? [])),
+    emitted: new Set(),
+    budget: { left: LARGEST_SEARCH },
+  };
 }
 
 /** Appends what makes `target` current when `entry` is; `entry` undefined: nothing is current yet. */
@@ -224,6 +234,8 @@ function squeezeExcite(shape: Shape, items: readonly Item[], fork: string): Sque
   if (core.length !== 5 || gap?.op !== "gap" || (gap.attrs.over ?? "hw") !== "hw" || !fc1 || !fc2 || !act || !gate) return undefined;
   if (!GATES.has(gate.op) || !ACTS.has(act.op) || fc1.op !== fc2.op) return undefined;
   if (Object.keys(gate.attrs).length > 0 || Object.keys(act.attrs).length > 0) return undefined;
+  // `shared` names layers of the text, and those inside an `se` are none
+  if ([fc1, fc2].some((n) => n.same !== undefined || shape.tied.has(n.output))) return undefined;
   const plain = (n: ImportedNode): boolean =>
     n.op === "linear"
       ? moved

@@ -1,5 +1,5 @@
 /** An imported net as the text of a spec, and the names that its tensors have there. */
-import type { ImportedNet, ImportedNode } from "./imported.ts";
+import type { ImportedNet } from "./imported.ts";
 import { type Level, labelItems } from "./label-items.ts";
 import { nest } from "./nest.ts";
 import { placesOf } from "./places.ts";
@@ -37,7 +37,7 @@ export function toSpec(net: ImportedNet, options: SpecOptions = {}): ImportedSpe
 
 function written(net: ImportedNet, { inPlace = false }: SpecOptions): ImportedSpec {
   const places = placesOf(net);
-  const shared = sharedUses(net);
+  const shared = new Map(net.nodes.flatMap((n) => (n.same === undefined ? [] : [[n, n.same] as const])));
   const found = structureOf(net);
   const fetched = new Set(shared.values());
   fetchedIn(found, fetched);
@@ -57,20 +57,6 @@ function written(net: ImportedNet, { inPlace = false }: SpecOptions): ImportedSp
     "}",
   ];
   return { text: `${lines.join("\n")}\n`, names: w.names, shapes: w.shapes, labels: w.order, isFlat };
-}
-
-/** Layers that read the tensors of an earlier layer in the same way. */
-function sharedUses(net: ImportedNet): Map<ImportedNode, string> {
-  const first = new Map<string, string>();
-  const uses = new Map<ImportedNode, string>();
-  for (const node of net.nodes) {
-    if (Object.keys(node.tensors).length === 0) continue;
-    const key = JSON.stringify([node.op, node.attrs, node.tensors]);
-    const known = first.get(key);
-    if (known === undefined) first.set(key, node.output);
-    else uses.set(node, known);
-  }
-  return uses;
 }
 
 function fetchedIn(items: readonly Item[], into: Set<string>): void {

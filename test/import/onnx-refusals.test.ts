@@ -42,6 +42,20 @@ describe("models that cannot be imported", () => {
     expect(title).not.toContain("between");
   });
 
+  test("SE601: an output that is a constant, or that no node makes", () => {
+    const chain = { input: ["x", ["N", 3, 8, 8]] as const, nodes: [{ op: "Relu", inputs: ["x"], output: "a" }] };
+    const one = { shape: [1], data: [1] };
+    const stated = refusal(handModel({ ...chain, output: "k", tensors: { k: one } }));
+    expect(stated).toMatchObject({ code: "SE601", title: "the output `k` of `m.onnx` is a constant: it is the same for every input" });
+    const sum = { op: "Add", inputs: ["k", "k"], output: "s" };
+    expect(refusal(handModel({ ...chain, nodes: [...chain.nodes, sum], output: "s", tensors: { k: one } })).title).toContain("a constant");
+    const missing = refusal(handModel({ ...chain, output: "elsewhere" }));
+    expect(missing).toMatchObject({ code: "SE601", title: "the output `elsewhere` of `m.onnx` is made by none of its nodes" });
+    // beside an output that is made
+    const two = refusal(handModel({ ...chain, output: "a", more: ["k"], tensors: { k: one } }));
+    expect(two.title).toContain("`k`");
+  });
+
   test("SE603: open sizes, with the flag that gives them", () => {
     const { code, title, help } = refusal(model([["a", "Relu"]], ["N", 3, "height", "width"]));
     expect(code).toBe("SE603");

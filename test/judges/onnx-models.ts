@@ -24,6 +24,8 @@ export interface HandModel {
   readonly input?: readonly [name: string, shape: readonly Dim[]];
   readonly nodes: readonly HandNode[];
   readonly output: string;
+  /** Further outputs. */
+  readonly more?: readonly string[];
   /** Whole numbers where `ints` is set. */
   readonly tensors?: Readonly<
     Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly ints?: true }>
@@ -43,7 +45,7 @@ const typed = (name: string, shape?: readonly Dim[]): MessageInitShape<typeof Va
   return { name, type: { value: { case: "tensorType" as const, value: { elemType: 1, ...(dim ? { shape: { dim } } : {}) } } } };
 };
 
-export function handModel({ opset = 17, input = ["x", ["N", 8, 6, 6]], nodes, output, tensors = {} }: HandModel): Uint8Array {
+export function handModel({ opset = 17, input = ["x", ["N", 8, 6, 6]], nodes, output, more = [], tensors = {} }: HandModel): Uint8Array {
   const graph: MessageInitShape<typeof GraphProtoSchema> = {
     name: "g",
     node: nodes.map((n) => ({
@@ -59,7 +61,7 @@ export function handModel({ opset = 17, input = ["x", ["N", 8, 6, 6]], nodes, ou
       ...(ints ? { dataType: 7, int64Data: data.map(BigInt) } : { dataType: 1, floatData: [...data] }),
     })),
     input: [typed(...input)],
-    output: [typed(output)],
+    output: [output, ...more].map((name) => typed(name)),
   };
   return toBinary(
     ModelProtoSchema,

@@ -1,0 +1,40 @@
+/** Tensors under the names that the file gives them, and layers that read the same ones. */
+import type { ImportedNet, ImportedNode, ImportedTensor } from "./imported.ts";
+
+const isUniform = (data: Float32Array): boolean => data.every((x) => x === data[0]);
+const isSame = (a: Float32Array, b: Float32Array): boolean => a.length === b.length && a.every((x, i) => Object.is(x, b[i]));
+
+/**
+ * `names`: "label.role" to the name in the file. Layers of one kind that read the same tensors of the file are the same layer used again.
+ * Not so when the tensors hold one number each: untrained norms are all alike, and exporters keep one of them for all. Layers that have only
+ * some tensors in common, or other strides, get copies: the language shares layers, not tensors.
+ */
+export function nameTensors(net: ImportedNet, names: ReadonlyMap<string, string>): ImportedNet {
+  const weights = new Map<string, ImportedTensor>();
+  const fileNames = new Set<string>();
+  const first = new Map<string, ImportedNode>();
+  const dataOf = (key: string): Float32Array => (net.weights.get(key) as ImportedTensor).data;
+  const nodes = net.nodes.map((node): ImportedNode => {
+    const own = Object.entries(node.tensors);
+    if (own.length === 0) return node;
+    const wanted = own.map(([role, key]) => [role, names.get(key)] as const);
+    const use = JSON.stringify([node.op, node.attrs, wanted]);
+    const known = wanted.every(([, name]) => name !== undefined) ? first.get(use) : undefined;
+    if (known) {
+      const isTied = own.every(([role, key]) => isSame(dataOf(key), dataOf(known.tensors[role] as string)));
+      if (isTied && own.some(([, key]) => !isUniform(dataOf(key)))) return { ...node, tensors: {}, same: known.output };
+    }
+    const tensors: Record<string, string> = {};
+    for (const [role, key] of own) {
+      const name = names.get(key);
+      const isFree = name !== undefined && !weights.has(name) && (name === key || !net.weights.has(name));
+      const kept = isFree ? name : key;
+      if (isFree) fileNames.add(kept);
+      tensors[role] = kept;
+      weights.set(kept, net.weights.get(key) as ImportedTensor);
+    }
+    if (!known) first.set(use, node);
+    return { ...node, tensors };
+  });
+  return { ...net, nodes, weights, fileNames };
+}
