@@ -60,6 +60,7 @@ function importFile(session: Session, options: ImportOptions, file: string): num
     return undefined;
   }
   const { net, spec, weights } = imported;
+  for (const note of net.notes ?? []) session.diagnostics.report(note);
   const artifacts = [
     { path: `${net.name}.se`, contents: spec, mediaType: "text/plain" },
     ...(weights ? [{ path: `${net.name}.safetensors`, contents: weights, mediaType: "application/octet-stream" }] : []),

@@ -408,6 +408,11 @@ export const messages = {
     alone: (p: { file: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` holds the weights of a Caffe network, not its layers`, notes: [], help: `sec import net.prototxt --weights ${p.file}` }),
     surplus: (p: { file: P }): Message => ({ code: "SE604", severity: "error", title: `\`${p.file}\` brings its own weights`, notes: [], help: "leave `--weights` out; it belongs to a Caffe network (.prototxt)" }),
   },
+  SE605: {
+    input: (p: { input: P; file: P; theirs: P; ours: P }): Message => ({ code: "SE605", severity: "warning", title: `the input \`${p.input}\` of \`${p.file}\` is ${p.theirs} there; in the net it is ${p.ours}`, notes: [], help: "give its values as channels, rows, columns" }),
+    output: (p: { output: P; file: P; theirs: P; ours: P }): Message => ({ code: "SE605", severity: "warning", title: `the output \`${p.output}\` of \`${p.file}\` is ${p.theirs} there; in the net it is ${p.ours}`, notes: [], help: "read its values as channels, rows, columns" }),
+    unused: (p: { input: P; file: P }): Message => ({ code: "SE605", severity: "warning", title: `the input \`${p.input}\` of \`${p.file}\` is left out: no output depends on it`, notes: [] }),
+  },
   SE612: {
     argument: (p: { op: P; argument: P; given: P }): Message => ({ code: "SE612", severity: "error", title: `\`${p.op}\` cannot have \`${p.argument}\` = ${p.given}`, notes: [] }),
     size: (p: { shape: P }): Message => ({ code: "SE612", severity: "error", title: `a value of ${p.shape} is too large`, notes: [], help: "one image may have 2^31 elements in one value" }),
@@ -494,5 +499,6 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE602: { summary: "nodes of a model that have no equivalent", text: "Every node of a model must become a layer of the language. All that cannot are listed at once." },
   SE603: { summary: "a model with open sizes", text: "Only the batch may be open in a net; height and width must be known when a model is imported." },
   SE604: { summary: "a Caffe network that cannot be read", text: "`sec import net.prototxt --weights net.caffemodel` takes a network of Caffe: its layers are protobuf text, its weights protobuf bytes.\nWhat is wanted is the file for inference, often called `deploy.prototxt`: it says what its input is and has no data or loss layers." },
+  SE605: { summary: "what an imported net has otherwise than its file", text: "Nets are channels first, [N, C, H, W], on every target; models of TensorFlow are channels last. An import turns inputs and outputs around\nwhere the model itself does so next to them, and says it." },
   SE612: { summary: "a layer of a model says what no layer here can", text: "A model file gives a layer a number or an argument that has no meaning in the language, or that would make a value too large to hold.\nNothing is written." },
 };

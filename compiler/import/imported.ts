@@ -2,6 +2,7 @@
  * A foreign network in our vocabulary, before it becomes a spec: SSA over value names, NCHW meaning.
  * Every reader of a foreign format ends here; recovering modules and naming layers is the same work for all of them.
  */
+import type { Message } from "../diagnostics/diagnostic.ts";
 
 export interface ImportedNet {
   /** An identifier: what the net is called in the spec. */
@@ -15,6 +16,8 @@ export interface ImportedNet {
   readonly weights: ReadonlyMap<string, ImportedTensor>;
   /** Those of `weights` that the file itself names; the others are called after their layers. Undefined: it names none. */
   readonly fileNames?: ReadonlySet<string>;
+  /** What the net has otherwise than the file. */
+  readonly notes?: readonly Message[];
 }
 
 export interface ImportedInput {

@@ -59,7 +59,11 @@ function written(net: ImportedNet, file: string, hasWeights: boolean): ImportedM
   if ("problem" in spec) return { problem: messages.SE601.unread({ file, reason: spec.problem }) };
   const diagnostics = new Diagnostics();
   // a name of the file may hold a line break; the comment must not end there
-  const title = `# ${PRODUCER} import from ${JSON.stringify(file)}\n`;
+  const comments = [
+    `${PRODUCER} import from ${JSON.stringify(file)}`,
+    ...(net.notes ?? []).map((n) => JSON.stringify(n.title).slice(1, -1)),
+  ];
+  const title = `${comments.map((line) => `# ${line}`).join("\n")}\n`;
   const parsed = parseSpec(sourceFile(`${net.name}.se`, title + spec.text), diagnostics);
   const [problem] = diagnostics.all;
   if (problem || !parsed) return { problem: messages.SE601.unread({ file, reason: problem?.title ?? "it is empty" }) };

@@ -6,6 +6,7 @@ import {
   draftDims,
   float,
   give,
+  giveLike,
   input,
   int,
   labelOf,
@@ -25,10 +26,7 @@ import { sameDims } from "./reading.ts";
 /** One layer on one value; what does not depend on places keeps the sizes the file sees. */
 function unary(cx: Reading, node: OnnxNode, op: string, attrs: Readonly<Record<string, unknown>> = {}): undefined {
   const from = anyInput(cx, node, 0);
-  const value = layer(cx, node, { op, inputs: [from.value], attrs });
-  give(cx, node, value, from.dims);
-  const seen = cx.seen.get(node.outputs[0] ?? "");
-  if (seen && from.perm) cx.seen.set(node.outputs[0] ?? "", { ...seen, perm: from.perm });
+  giveLike(cx, node, layer(cx, node, { op, inputs: [from.value], attrs }), from);
 }
 
 const PLAIN: Readonly<Record<string, string>> = {
@@ -142,43 +140,12 @@ function softmax(cx: Reading, node: OnnxNode): undefined {
   give(cx, node, layer(cx, node, { op: "softmax", inputs: [settle(cx, from, labelOf(node))] }));
 }
 
-export function norm(cx: Reading, node: OnnxNode): undefined {
-  const from = input(cx, node, 0);
-  const value = settle(cx, from, labelOf(node));
-  const channels = from.dims[0] as number;
-  const own = { weight: () => tensor(cx, node, 1, channels), bias: () => tensor(cx, node, 2, channels) };
-  const scale = (): Record<string, { data: Float32Array; name: string }> => ({ weight: own.weight(), bias: own.bias() });
-  const eps = float(node, "epsilon", 1e-5);
-  const attrs = eps === 1e-5 ? {} : { eps };
-  switch (node.op) {
-    case "BatchNormalization": {
-      if (int(node, "training_mode", 0) === 1) refuse("it is in training mode");
-      const tensors = { ...scale(), running_mean: tensor(cx, node, 3, channels), running_var: tensor(cx, node, 4, channels) };
-      return give(cx, node, layer(cx, node, { op: "bn", inputs: [value], attrs, tensors }));
-    }
-    case "InstanceNormalization":
-      return give(cx, node, layer(cx, node, { op: "instnorm", inputs: [value], attrs: { ...attrs, affine: true }, tensors: scale() }));
-    case "GroupNormalization": {
-      const groups = int(node, "num_groups", 1);
-      return give(cx, node, layer(cx, node, { op: "gn", inputs: [value], attrs: { groups, ...attrs }, tensors: scale() }));
-    }
-    case "LayerNormalization": {
-      const axis = int(node, "axis", -1);
-      if (from.dims.length !== 1 || (axis !== -1 && axis !== 1)) refuse("it is not over the features of [N, F]");
-      return give(cx, node, layer(cx, node, { op: "ln", inputs: [value], attrs, tensors: scale() }));
-    }
-    default: {
-      const [size, alpha, beta, k] = [int(node, "size", 1), float(node, "alpha", 1e-4), float(node, "beta", 0.75), float(node, "bias", 1)];
-      return give(cx, node, layer(cx, node, { op: "lrn", inputs: [value], attrs: { size, alpha, beta, k } }));
-    }
-  }
-}
-
 /** Add, Sub, Mul, Div, Sum. */
 export function arithmetic(cx: Reading, node: OnnxNode): undefined {
   if (node.op === "Sum") return several(cx, node);
   const [a, b] = [constant(cx, node, 0), constant(cx, node, 1)];
   if (a || b) return withConstant(cx, node, a ? 1 : 0, (a ?? b) as Constant);
+  if (turnedAlike(cx, node)) return;
   const left = input(cx, node, 0);
   const right = input(cx, node, 1);
   const rank = Math.max(left.dims.length, right.dims.length);
@@ -196,6 +163,15 @@ export function arithmetic(cx: Reading, node: OnnxNode): undefined {
   give(cx, node, value);
 }
 
+/** Two maps that are both transposed in the same way are joined as they are. */
+function turnedAlike(cx: Reading, node: OnnxNode): boolean {
+  const [x, y] = [anyInput(cx, node, 0), anyInput(cx, node, 1)];
+  const isAlike = x.perm && x.perm.join() === y.perm?.join() && sameDims(draftDims(cx, x.value), x.dims);
+  if (!isAlike || !sameDims(draftDims(cx, y.value), y.dims) || (node.op !== "Add" && node.op !== "Mul")) return false;
+  giveLike(cx, node, layer(cx, node, { op: node.op.toLowerCase(), inputs: [x.value, y.value] }), x);
+  return true;
+}
+
 const joined = (cx: Reading, node: OnnxNode, all: readonly Seen[], rank: number): string[] =>
   all.map((s) => (rank === 1 || rank === 3 ? settle(cx, s, labelOf(node)) : refuse(`it joins values of rank ${rank + 1}`)));
 
@@ -206,39 +182,35 @@ function several(cx: Reading, node: OnnxNode): undefined {
 }
 
 function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): undefined {
-  const from = input(cx, node, which);
+  const from = anyInput(cx, node, which);
   const flipped = which === 1;
   if (c.data.length === 1) return withNumber(cx, node, from, shortest(c.data[0] as number), flipped);
+  if (from.row) input(cx, node, which);
   const channels = from.dims[0] as number;
-  const axis = c.shape.length - from.dims.length;
+  // the axis of the file that the channels are
+  const axis = c.shape.length - from.dims.length - 1 + (from.perm?.indexOf(1) ?? 1);
   if (c.data.length !== channels || axis < 0 || c.shape.some((d, i) => d !== (i === axis ? channels : 1))) {
     return refuse(`its constant of shape [${c.shape}] is neither one number nor one per channel`);
   }
   const own = tensor(cx, node, 1 - which, channels);
   const fill = (f: (x: number) => number): { data: Float32Array } => ({ data: own.data.map(f) });
-  const inputs = [settle(cx, from, labelOf(node))];
-  const scaled = (weight: { data: Float32Array; name?: string }): string =>
-    layer(cx, node, { op: "affine", inputs, attrs: { bias: false }, tensors: { weight } });
-  const shifted = (sign: number, bias: { data: Float32Array; name?: string }): string =>
-    layer(cx, node, { op: "affine", inputs, tensors: { weight: fill(() => sign), bias } });
+  const { value, dims } = from;
+  const inputs = [settle(cx, { value, dims }, labelOf(node))];
+  const scaled = (weight: { data: Float32Array; name?: string }): undefined =>
+    giveLike(cx, node, layer(cx, node, { op: "affine", inputs, attrs: { bias: false }, tensors: { weight } }), from);
+  const shifted = (sign: number, bias: { data: Float32Array; name?: string }): undefined =>
+    giveLike(cx, node, layer(cx, node, { op: "affine", inputs, tensors: { weight: fill(() => sign), bias } }), from);
+  const negative = fill((x) => -x);
   switch (node.op) {
     case "Mul":
+      if (from.perm) return scaled(own);
       return withBias(cx, node, { op: "affine", inputs, tensors: { weight: own } }, channels, from.dims.length + 1, 2);
     case "Div":
-      return flipped ? refuse("it divides a constant per channel by a value") : give(cx, node, scaled(fill((x) => 1 / x)));
+      return flipped ? refuse("it divides a constant per channel by a value") : scaled(fill((x) => 1 / x));
     case "Add":
-      return give(cx, node, shifted(1, own));
+      return shifted(1, own);
     default:
-      return give(
-        cx,
-        node,
-        flipped
-          ? shifted(-1, own)
-          : shifted(
-              1,
-              fill((x) => -x),
-            ),
-      );
+      return flipped ? shifted(-1, own) : shifted(1, negative);
   }
 }
 
@@ -249,13 +221,13 @@ function withNumber(cx: Reading, node: OnnxNode, from: Seen, k: number, flipped:
   const times = (value: string, x: number): string => (x === 1 ? value : put("times", value, { k: x }));
   switch (node.op) {
     case "Add":
-      return give(cx, node, plus(from.value, k), from.dims);
+      return giveLike(cx, node, plus(from.value, k), from);
     case "Sub":
-      return give(cx, node, flipped ? plus(times(from.value, -1), k) : plus(from.value, -k), from.dims);
+      return giveLike(cx, node, flipped ? plus(times(from.value, -1), k) : plus(from.value, -k), from);
     case "Mul":
-      return give(cx, node, times(from.value, k), from.dims);
+      return giveLike(cx, node, times(from.value, k), from);
     default:
-      return give(cx, node, flipped ? times(put("recip", from.value), k) : times(from.value, 1 / k), from.dims);
+      return giveLike(cx, node, flipped ? times(put("recip", from.value), k) : times(from.value, 1 / k), from);
   }
 }
 

@@ -4,8 +4,10 @@ import {
   anyInput,
   constant,
   draftDims,
+  fileDims,
   float,
   give,
+  giveLike,
   input,
   int,
   ints,
@@ -14,19 +16,38 @@ import {
   listOf,
   type Reading,
   refuse,
+  type Seen,
   settle,
   sizeOf,
   text,
 } from "./onnx-reading.ts";
+import { sameDims } from "./reading.ts";
 
 const AXES = ["c", "h", "w"];
 const axisOf = (axis: number, dims: readonly number[]): number => (axis < 0 ? axis + dims.length + 1 : axis);
 
 export function reduce(cx: Reading, node: OnnxNode): undefined {
   const isMean = node.op === "ReduceMean";
-  const from = input(cx, node, 0);
-  const axes = listOf(cx, node, 1, "axes")?.map((a) => axisOf(a, from.dims)) ?? [];
+  const given = anyInput(cx, node, 0);
+  if (given.row) input(cx, node, 0);
+  const turned = given.perm;
+  const seenAxes = listOf(cx, node, 1, "axes")?.map((a) => axisOf(a, given.dims)) ?? [];
   const keep = int(node, "keepdims", 1) === 1;
+  if (turned && turned.length === 4) {
+    // channels last: what is left of a map of one pixel, or of its channels, has no order
+    const isMap =
+      [...seenAxes]
+        .map((a) => turned[a])
+        .sort()
+        .join() === "2,3";
+    if (!isMap) refuse(`it reduces the axes [${seenAxes}] of a transposed map`);
+    const { value, dims } = given;
+    const pooled = layer(cx, node, { op: isMean ? "gap" : "gmp", inputs: [settle(cx, { value, dims }, labelOf(node))] });
+    const channels = dims[0] as number;
+    return give(cx, node, pooled, keep ? fileDims({ value, dims: [channels, 1, 1], perm: turned }) : [channels]);
+  }
+  const from = input(cx, node, 0);
+  const axes = seenAxes;
   const key = [...axes].sort().join();
   const dims = keep ? from.dims.map((d, i) => (axes.includes(i + 1) ? 1 : d)) : from.dims.filter((_, i) => !axes.includes(i + 1));
   const have = draftDims(cx, from.value);
@@ -53,8 +74,21 @@ export function reshape(cx: Reading, node: OnnxNode): undefined {
   if (!isBatch || rest.some((d) => !(Number.isInteger(d) && d > 0)) || sizeOf(rest) !== count) {
     return refuse(`it makes [${wanted}] of [N, ${from.dims}]`);
   }
+  if (from.perm && rest.length === 1 && inRow(cx, node, from)) return;
   if (from.perm) return shuffled(cx, node, from.value, from.dims, from.perm, rest);
+  if (from.row && rest.length !== 1) input(cx, node, 0);
   give(cx, node, from.value, rest);
+  if (from.row) giveLike(cx, node, from.value, from);
+}
+
+/** A transposed map in a row: the matrix that reads it takes its columns in another order. */
+function inRow(cx: Reading, node: OnnxNode, { value, dims, perm }: Seen): boolean {
+  if (!perm || dims.length !== 3 || !sameDims(draftDims(cx, value), dims)) return false;
+  const out = node.outputs[0] ?? "";
+  give(cx, node, value, [sizeOf(dims)]);
+  const seen = cx.seen.get(out);
+  if (seen) cx.seen.set(out, { ...seen, row: { dims, perm } });
+  return true;
 }
 
 /** The end of reshape, transpose, reshape: channels dealt out, or pixels. */
@@ -99,8 +133,11 @@ export function transpose(cx: Reading, node: OnnxNode): undefined {
 }
 
 export function flatten(cx: Reading, node: OnnxNode): undefined {
+  const given = anyInput(cx, node, 0);
+  if (axisOf(int(node, "axis", 1), given.dims) !== 1) refuse("it flattens other axes than all after the batch");
+  if (given.row) return giveLike(cx, node, given.value, given);
+  if (inRow(cx, node, given)) return;
   const from = input(cx, node, 0);
-  if (axisOf(int(node, "axis", 1), from.dims) !== 1) refuse("it flattens other axes than all after the batch");
   give(cx, node, from.value, [sizeOf(from.dims)]);
 }
 
@@ -185,12 +222,18 @@ export function split(cx: Reading, node: OnnxNode): undefined {
 }
 
 export function concat(cx: Reading, node: OnnxNode): undefined {
-  const values = node.inputs.map((_, i) => settle(cx, input(cx, node, i), labelOf(node)));
-  const axis = axisOf(int(node, "axis", 1), input(cx, node, 0).dims);
+  const all = node.inputs.map((_, i) => anyInput(cx, node, i));
+  const [first] = all;
+  const { perm } = first ?? refuse("it joins nothing");
+  const isAlike = perm && all.every((s) => s.perm?.join() === perm.join() && sameDims(draftDims(cx, s.value), s.dims));
+  const values = isAlike ? all.map((s) => s.value) : node.inputs.map((_, i) => settle(cx, input(cx, node, i), labelOf(node)));
+  const seenAxis = axisOf(int(node, "axis", 1), all[0]?.dims ?? []);
+  const axis = isAlike ? (perm[seenAxis] ?? 0) : seenAxis;
   if (axis === 0) refuse("it joins batches");
   const [only] = values;
-  if (values.length === 1 && only !== undefined) return give(cx, node, only);
-  give(cx, node, layer(cx, node, { op: "concat", inputs: values, attrs: axis === 1 ? {} : { axis: AXES[axis - 1] } }));
+  if (values.length === 1 && only !== undefined) return giveLike(cx, node, only, first as Seen);
+  const value = layer(cx, node, { op: "concat", inputs: values, attrs: axis === 1 ? {} : { axis: AXES[axis - 1] } });
+  giveLike(cx, node, value, { value, dims: draftDims(cx, value), perm: isAlike ? perm : undefined });
 }
 
 export function pad(cx: Reading, node: OnnxNode): undefined {

@@ -10,10 +10,18 @@ export interface Seen extends SeenValue {
   readonly by?: string | undefined;
   /** A border of zeros that a convolution can take over, and the value without it. */
   readonly padded?: { readonly value: string; readonly pads: readonly number[] };
-  /** Axes of `dims` (with the batch) after a transposition that is no layer by itself: half of a channel shuffle. */
-  readonly perm?: readonly number[];
+  /** Axes of `dims` (with the batch) after a transposition that is no layer by itself: half of a channel shuffle, or channels last. */
+  readonly perm?: readonly number[] | undefined;
+  /** A map laid out in a row after a transposition: features in another order than the value's own. */
+  readonly row?: Transposed | undefined;
   /** The sizes after an Expand that is left to the sum or product that reads the value. */
   readonly spread?: readonly number[];
+}
+
+/** A map [C, H, W] and the order (with the batch) that its axes were brought into. */
+export interface Transposed {
+  readonly dims: readonly number[];
+  readonly perm: readonly number[];
 }
 
 export interface Reading {
@@ -54,7 +62,7 @@ export function input(cx: Reading, node: OnnxNode, i: number): Seen {
   return ordered(anyInput(cx, node, i));
 }
 
-const ordered = (seen: Seen): Seen => (seen.perm ? refuse("it reads a transposition that is no part of a channel shuffle") : seen);
+const ordered = (seen: Seen): Seen => (seen.perm || seen.row ? refuse("it reads a transposition that nothing turns back") : seen);
 
 /** An input that may wait for the end of a transposition. */
 export function anyInput(cx: Reading, node: OnnxNode, i: number): Seen {
@@ -117,6 +125,17 @@ export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): {
   const c = cx.constants.get(name) ?? refuse(`its input \`${name}\` is no constant`);
   if (c.data.length !== count) refuse(`\`${name}\` has ${c.data.length} values; ${count} are wanted`);
   return { data: c.data instanceof Float32Array ? c.data : Float32Array.from(c.data), name: c.name ?? name };
+}
+
+/** Sizes in the order that the file sees. */
+export const fileDims = ({ dims, perm }: Seen): readonly number[] => (perm ? perm.slice(1).map((p) => dims[p - 1] as number) : dims);
+
+/** `give` for what leaves the order of axes as it came. */
+export function giveLike(cx: Reading, node: OnnxNode, value: string, { dims, perm, row, by }: Seen): undefined {
+  give(cx, node, value, dims);
+  const out = node.outputs[0] ?? "";
+  const seen = cx.seen.get(out);
+  if (seen) cx.seen.set(out, { ...seen, perm, row, by: seen.by && (by ?? seen.by) });
 }
 
 /** The one reader of a node's output, when it has that op and nothing else needs the value. */

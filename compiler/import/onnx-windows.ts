@@ -1,6 +1,7 @@
 /** ONNX layers with windows and weights: convolutions, matrices, pools. */
 import type { OnnxNode } from "./onnx-file.ts";
 import {
+  anyInput,
   constant,
   draftDims,
   float,
@@ -17,6 +18,7 @@ import {
   type Seen,
   settle,
   sizeOf,
+  type Transposed,
   tensor,
   text,
 } from "./onnx-reading.ts";
@@ -157,17 +159,49 @@ export function matrix(cx: Reading, node: OnnxNode): undefined {
     refuse("alpha, beta or transA is used");
   const across = isGemm && int(node, "transB", 0) === 1;
   const [rows, columns] = weight.shape as [number, number];
-  const from = input(cx, node, 0);
+  const from = anyInput(cx, node, 0);
   const given = tensor(cx, node, 1, rows * columns);
   const data = across ? given.data : turned(given.data, rows, columns);
   const out = across ? rows : columns;
+  if (!isGemm && from.perm?.join() === "0,2,3,1") return pointwise(cx, node, from, { data, name: given.name }, out);
+  const { row } = from;
+  const seen = row ? { value: from.value, dims: [sizeOf(row.dims)], by: from.by } : input(cx, node, 0);
   const own: Layer = {
     op: "linear",
-    inputs: [settle(cx, from, labelOf(node))],
+    inputs: [settle(cx, seen, labelOf(node))],
     attrs: { out },
-    tensors: { weight: { data, name: given.name } },
+    tensors: { weight: { data: row ? inOurOrder(data, row) : data, name: given.name } },
   };
   withBias(cx, node, own, out, 2, 2);
+}
+
+/** Columns of a matrix that reads a transposed map in a row, in the order C, H, W. */
+function inOurOrder(data: Float32Array, { dims, perm }: Transposed): Float32Array {
+  const strides = [(dims[1] as number) * (dims[2] as number), dims[2] as number, 1];
+  const axes = perm.slice(1).map((p) => p - 1);
+  const [a, b, c] = axes as [number, number, number];
+  const columns = sizeOf(dims);
+  const out = new Float32Array(data.length);
+  for (let row = 0; row < data.length; row += columns) {
+    let at = row;
+    for (let i = 0; i < (dims[a] as number); i++)
+      for (let j = 0; j < (dims[b] as number); j++)
+        for (let k = 0; k < (dims[c] as number); k++)
+          out[row + i * (strides[a] as number) + j * (strides[b] as number) + k * (strides[c] as number)] = data[at++] as number;
+  }
+  return out;
+}
+
+/** A matrix on the channels of a map that was laid out channels last: a 1x1 convolution. */
+function pointwise(cx: Reading, node: OnnxNode, from: Seen, weight: { data: Float32Array; name: string }, out: number): undefined {
+  const { value, dims, perm } = from;
+  const inputs = [settle(cx, { value, dims }, labelOf(node))];
+  // the channels are the last axis, as in [N, F]
+  withBias(cx, node, { op: "conv", inputs, attrs: { out, kernel: 1 }, tensors: { weight } }, out, 2, 2);
+  for (const name of [node.outputs[0], onlyReader(cx, node, "Add")?.outputs[0]]) {
+    const seen = cx.seen.get(name ?? "");
+    if (seen) cx.seen.set(name ?? "", { ...seen, perm });
+  }
 }
 
 export function pool(cx: Reading, node: OnnxNode): undefined {

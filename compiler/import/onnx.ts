@@ -5,10 +5,12 @@ import { foldIdioms } from "./fold-idioms.ts";
 import type { ImportedNet } from "./imported.ts";
 import { LARGEST_SIZE, netDraft } from "./net-draft.ts";
 import { foldNode, isFoldable, vector } from "./onnx-constants.ts";
-import { activation, arithmetic, expand, gelu, isPlain, limit, norm, plain } from "./onnx-elementwise.ts";
+import { activation, arithmetic, expand, gelu, isPlain, limit, plain } from "./onnx-elementwise.ts";
 import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart, readOnnx, Unreadable } from "./onnx-file.ts";
+import { channelsLastInput, channelsLastOutput, inputNote } from "./onnx-layout.ts";
 import { concat, flatten, gather, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
-import { anyInput, give, input, labelOf, layer, type Reading, Refusal, refuse, settle, text } from "./onnx-reading.ts";
+import { norm } from "./onnx-norms.ts";
+import { anyInput, give, input, labelOf, layer, type Reading, Refusal, refuse, type Seen, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
 import { nameTensors } from "./tensor-names.ts";
 
@@ -96,6 +98,7 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     tensorNames: new Map(),
     done: new Set(),
   };
+  const notes: Message[] = [];
   for (const { name: given, shape } of model.inputs) {
     const sizes = shapes?.[given] ?? shape;
     const [, ...rest] = sizes ?? [];
@@ -109,7 +112,10 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     if ((known.length !== 1 && known.length !== 3) || known.some((d) => !Number.isInteger(d) || d < 1 || d > LARGEST_SIZE)) {
       return { problem: messages.SE601.unread({ file, reason: `its input \`${given}\` has the shape [${sizes}]` }) };
     }
-    cx.seen.set(given, { value: draft.input(given, known), dims: known });
+    const turned = channelsLastInput(cx.readers, given, known);
+    const seen: Seen = { value: draft.input(given, turned?.dims ?? known), dims: known, ...turned };
+    cx.seen.set(given, seen);
+    if (turned) notes.push(inputNote(file, given, seen));
   }
   // a layer may want a constant that is worked out only after it: a bias that the next node adds
   for (const node of model.nodes) if (foldConstants(cx, node, readPart)) cx.done.add(node);
@@ -125,11 +131,13 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
   }
   const outputs: { name: string; value: string }[] = [];
   for (const name of model.outputs) {
-    const seen = broken.has(name) ? undefined : cx.seen.get(name);
-    if (!seen && !broken.has(name)) {
+    const found = broken.has(name) ? undefined : cx.seen.get(name);
+    if (!found && !broken.has(name)) {
       const reason = cx.constants.has(name) ? "is a constant: it is the same for every input" : "is made by none of its nodes";
       return { problem: messages.SE601.output({ file, output: name, reason }) };
     }
+    const { seen, note } = found ? channelsLastOutput(cx, file, name, found) : {};
+    if (note) notes.push(note);
     const maker = model.nodes.find((n) => n.outputs.includes(name));
     const why = seen && reasonOf(() => void outputs.push({ name, value: settle(cx, seen, name) }));
     if (why !== undefined && maker) refused.push({ node: maker, why: `as an output: ${why}` });
@@ -139,7 +147,10 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     return { problem: messages.SE602.nodes({ file, count: refused.length, nodes: list }) };
   }
   if (outputs.length === 0) return { problem: messages.SE601.unread({ file, reason: "no layer makes its outputs" }) };
-  return foldIdioms(nameTensors(draft.finish(name, outputs), cx.tensorNames));
+  const net = draft.finish(name, outputs);
+  const kept = new Set(net.inputs.map((i) => i.name));
+  for (const { name: given } of model.inputs) if (!kept.has(given)) notes.push(messages.SE605.unused({ file, input: given }));
+  return { ...foldIdioms(nameTensors(net, cx.tensorNames)), ...(notes.length > 0 ? { notes } : {}) };
 }
 
 function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {

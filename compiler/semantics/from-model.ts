@@ -43,6 +43,7 @@ export function openModel(cx: Context, path: StringLiteral, home: FileScope, nam
     report(cx, net.problem, path.span);
     return undefined;
   }
+  for (const note of net.notes ?? []) report(cx, note, path.span);
   const spec = toSpec(net, { inPlace: true });
   if ("problem" in spec) {
     report(cx, messages.SE601.unread({ file, reason: spec.problem }), path.span);

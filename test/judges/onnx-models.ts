@@ -22,6 +22,8 @@ export interface HandNode {
 export interface HandModel {
   readonly opset?: number;
   readonly input?: readonly [name: string, shape: readonly Dim[]];
+  /** Further inputs. */
+  readonly inputs?: readonly (readonly [name: string, shape: readonly Dim[]])[];
   readonly nodes: readonly HandNode[];
   readonly output: string;
   /** Further outputs. */
@@ -45,7 +47,15 @@ const typed = (name: string, shape?: readonly Dim[]): MessageInitShape<typeof Va
   return { name, type: { value: { case: "tensorType" as const, value: { elemType: 1, ...(dim ? { shape: { dim } } : {}) } } } };
 };
 
-export function handModel({ opset = 17, input = ["x", ["N", 8, 6, 6]], nodes, output, more = [], tensors = {} }: HandModel): Uint8Array {
+export function handModel({
+  opset = 17,
+  input = ["x", ["N", 8, 6, 6]],
+  inputs = [],
+  nodes,
+  output,
+  more = [],
+  tensors = {},
+}: HandModel): Uint8Array {
   const graph: MessageInitShape<typeof GraphProtoSchema> = {
     name: "g",
     node: nodes.map((n) => ({
@@ -60,7 +70,7 @@ export function handModel({ opset = 17, input = ["x", ["N", 8, 6, 6]], nodes, ou
       dims: shape.map(BigInt),
       ...(ints ? { dataType: 7, int64Data: data.map(BigInt) } : { dataType: 1, floatData: [...data] }),
     })),
-    input: [typed(...input)],
+    input: [input, ...inputs].map((i) => typed(...i)),
     output: [output, ...more].map((name) => typed(name)),
   };
   return toBinary(
