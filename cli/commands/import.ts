@@ -1,5 +1,5 @@
 /** `sec import MODEL`: a network of another tool as a spec and its weights. */
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import path from "node:path";
 import { Option } from "commander";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
@@ -25,10 +25,18 @@ const partsBeside =
   (location, offset, length) => {
     const file = path.resolve(folder, location);
     if (location === "" || path.isAbsolute(location) || path.relative(folder, file).startsWith("..")) return undefined;
+    // a part at a time: such files hold gigabytes, and a model names each of them once for every tensor
+    let open: number | undefined;
     try {
-      return readFileSync(file).subarray(offset, length === undefined ? undefined : offset + length);
+      open = openSync(file, "r");
+      const end = fstatSync(open).size;
+      const wanted = Math.min(length ?? end, end - offset);
+      const part = new Uint8Array(Math.max(wanted, 0));
+      return part.subarray(0, readSync(open, part, 0, part.length, offset));
     } catch {
       return undefined;
+    } finally {
+      if (open !== undefined) closeSync(open);
     }
   };
 

@@ -30,12 +30,15 @@ export function openModel(cx: Context, path: StringLiteral, home: FileScope, nam
     return undefined;
   }
   const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/") + 1) : "";
+  // one file holds the numbers of many tensors
+  const parts = new Map<string, ReturnType<NonNullable<FileScope["readBytes"]>>>();
   const net = importOnnx(read.bytes, {
     file,
     name,
     shapes: cx.shapes,
     readPart(location, offset, length) {
-      const part = home.readBytes?.(folder + location);
+      const part = parts.get(location) ?? home.readBytes?.(folder + location);
+      if (part) parts.set(location, part);
       return part?.ok ? part.bytes.subarray(offset, length === undefined ? undefined : offset + length) : undefined;
     },
   });

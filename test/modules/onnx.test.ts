@@ -119,6 +119,54 @@ test("external data gives the same outputs, its tensors start at pages", async (
   expect(await run(outside)).toEqual(await run(inside));
 });
 
+test("weights above 2 GB lie beside the model by themselves, at places that 32 bits cannot name", () => {
+  const builder = graphBuilder("large");
+  const side = 4096;
+  let value = builder.input("x", f32("N", side));
+  for (let i = 0; i < 33; i++) {
+    const next = applyOp(builder, "linear", [value], { out: side, bias: false }, { path: `l${i}`, origin: testOrigin });
+    if ("problem" in next) throw new Error(JSON.stringify(next));
+    value = next;
+  }
+  builder.output("y", value);
+  const graph = builder.finish();
+  // the files are 2.2 GB: pieces are looked at as they come, and nothing is kept
+  const matrix = new Float32Array(side * side);
+  const scratch = new Uint8Array(matrix.byteLength);
+  const first: (readonly [at: number, value: number])[] = [];
+  let [size, read] = [0, 0];
+  const borrow = (): Float32Array => {
+    matrix[0] = read++;
+    return matrix;
+  };
+  const { artifacts } = emitTarget({
+    backend,
+    graph,
+    options: parseBackendOptions(backend, {}, new Diagnostics()),
+    weights: { read: () => Float32Array.from(borrow()), readExact: () => Float64Array.from(borrow()), borrow },
+    batch: 1,
+    level: 2,
+    diagnostics: new Diagnostics(),
+    source: "net.se",
+    store: {
+      open: (n) => {
+        size = n;
+      },
+      piece: (_at, n) => scratch.subarray(0, n),
+      done: (at, piece) => {
+        if (piece.length === scratch.length) first.push([at, new Float32Array(piece.buffer, 0, 1)[0] as number]);
+      },
+      close: () => new Uint8Array(0),
+    },
+  });
+  expect(artifacts.map((a) => a.path)).toEqual(["large.onnx", "large.onnx.data"]);
+  expect(size).toBeGreaterThan(2 ** 31);
+  const tensors = decodeModel(bytes(artifacts, ".onnx")).graph?.initializer ?? [];
+  const offsets = tensors.map((t) => Number(t.externalData.find((e) => e.key === "offset")?.value));
+  expect(first).toEqual(offsets.map((at, i) => [at, i]));
+  expect(Math.max(...offsets)).toBeGreaterThan(2 ** 31);
+});
+
 test("any batch size: every image gives what it gives alone", async (context) => {
   const graph = named("eca_and_concat");
   const together = graphInputs(graph, 3, "batch");
