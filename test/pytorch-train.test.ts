@@ -67,7 +67,12 @@ const linesOf = (out: string): Line[] =>
 /** Runs train.py; with `environment` as one process of several. */
 function start(python: string, out: string, more: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<void> {
   const env = { ...process.env, OMP_NUM_THREADS: "1", ...environment };
-  const child = spawn(python, ["train.py", ...COMMON, "--out", out, ...more], { cwd: at.folder, env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(python, ["train.py", ...COMMON, "--out", out, ...more], {
+    cwd: at.folder,
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: 120_000,
+  });
   let complaints = "";
   child.stderr.on("data", (text: Buffer) => {
     complaints += text.toString();
@@ -113,11 +118,20 @@ function expectSameCurve(a: readonly Line[], b: readonly Line[]): void {
   }
 }
 
+/** Runs that several tests look at; each is made once, by the first that asks. */
+const RUNS = { sgd: ["--epochs", "3"], adamw: ["--epochs", "3", "--optimizer", "adamw", "--lr", "0.01"] } as const;
+const made = new Map<string, Promise<Line[]>>();
+function whole(python: string, optimizer: keyof typeof RUNS): Promise<Line[]> {
+  const known = made.get(optimizer) ?? train(python, `whole-${optimizer}`, RUNS[optimizer]);
+  made.set(optimizer, known);
+  return known;
+}
+
 describe("train.py", () => {
   test("two processes have the losses of one at the same global batch, batch norms included; it learns", async (context) => {
     const python = pythonFor(context);
-    const one = await train(python, "one", ["--epochs", "3"]);
-    const two = await trainByTwo(python, "two", ["--epochs", "3"]);
+    const one = await whole(python, "sgd");
+    const two = await trainByTwo(python, "two", RUNS.sgd);
     expect(one.map((l) => l.losses.length)).toEqual([3, 3, 3]);
     expectSameCurve(one, two);
     expect(one.at(-1)?.losses.at(-1)).toBeLessThan(one[0]?.losses[0] as number);
@@ -126,11 +140,11 @@ describe("train.py", () => {
     expect(Math.abs((alone[0]?.losses.at(-1) as number) - (one[0]?.losses.at(-1) as number))).toBeGreaterThan(CLOSE);
   }, 300_000);
 
-  for (const optimizer of ["sgd", "adamw"]) {
+  for (const optimizer of ["sgd", "adamw"] as const) {
     test(`a run with ${optimizer} that was resumed ends with the same bits`, async (context) => {
       const python = pythonFor(context);
-      const more = ["--optimizer", optimizer, "--lr", "0.01", "--epochs", "3"];
-      const whole = await train(python, `whole-${optimizer}`, more);
+      const more = RUNS[optimizer];
+      const all = await whole(python, optimizer);
       // stops in the middle: the schedule is that of three epochs
       const stop = "import sys, model\nsave = model.save_weights\ncount = [0]\n";
       writeFileSync(
@@ -152,16 +166,27 @@ train.main()
       expect(stopped.stderr).toBe("");
       const parts = await train(python, `parts-${optimizer}`, [...more, "--resume"]);
       expect(parts.map((l) => l.epoch)).toEqual([0, 2]);
-      expect(parts.at(-1)?.losses).toEqual(whole.at(-1)?.losses);
+      expect(parts.at(-1)?.losses).toEqual(all.at(-1)?.losses);
       expect(bytes(`parts-${optimizer}`, "last.safetensors").equals(bytes(`whole-${optimizer}`, "last.safetensors"))).toBe(true);
     }, 300_000);
   }
 
+  test("what is missing is said in a line, and importing it warns of nothing", (context) => {
+    const python = pythonFor(context);
+    const lines = ["nowhere.npz", "data.npz --resume --out nothing"].map((args) => ["train.py", "--data", ...args.split(" ")]);
+    const code = `import sys, train\nfor sys.argv in ${JSON.stringify(lines)}:\n    try:\n        train.main()\n    except SystemExit as e:\n        print(e)`;
+    const { stdout, stderr } = spawnSync(python, ["-W", "error", "-c", code], { cwd: at.folder, encoding: "utf8" });
+    expect([stdout.trim().split("\n"), stderr]).toEqual([
+      ["--data nowhere.npz: it is neither a folder with train/ and val/ nor an .npz file", "--resume: there is no run in nothing"],
+      "",
+    ]);
+  }, 60_000);
+
   test("checkpoints are weight files of the net", async (context) => {
     const python = pythonFor(context);
-    await train(python, "checkpoint", ["--epochs", "1"]);
+    await whole(python, "sgd");
     for (const file of ["last.safetensors", "best.safetensors"]) {
-      const opened = openSafetensors(file, bytesSource(bytes("checkpoint", file)));
+      const opened = openSafetensors(file, bytesSource(bytes("whole-sgd", file)));
       if (!opened.ok) throw new Error(opened.problem.title);
       const { plan, diagnostics } = matchWeights(net.graph, opened.file, {});
       expect(diagnostics).toEqual([]);

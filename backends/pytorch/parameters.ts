@@ -57,13 +57,16 @@ function derived(values: readonly Literal[], known: readonly Known[]): string | 
     // with one value any two numbers have a factor between them
     return v && !isConstant(v) ? [{ name: k.name, v }] : [];
   });
-  for (const { name, v } of bases) {
-    const factor: number = (wanted[0] as number) / (v[0] as number);
-    if (Number.isInteger(factor) && factor > 1 && factor <= 64 && wanted.every((w, i) => w === factor * (v[i] as number)))
-      return `${factor} * {${name}}`;
-    const part: number = (v[0] as number) / (wanted[0] as number);
-    if (Number.isInteger(part) && part > 1 && part <= 64 && wanted.every((w, i) => w * part === v[i])) return `{${name}} // ${part}`;
-  }
+  // of several that fit the one with the smallest factor is meant: in_channels // 4, not expanded // 24
+  const fitting = bases.flatMap(({ name, v }) => {
+    const [factor, part] = [(wanted[0] as number) / (v[0] as number), (v[0] as number) / (wanted[0] as number)];
+    const isMultiple = Number.isInteger(factor) && factor > 1 && factor <= 64 && wanted.every((w, i) => w === factor * (v[i] as number));
+    const isPart = Number.isInteger(part) && part > 1 && part <= 64 && wanted.every((w, i) => w * part === v[i]);
+    return isMultiple ? [{ by: factor, text: `${factor} * {${name}}` }] : isPart ? [{ by: part, text: `{${name}} // ${part}` }] : [];
+  });
+  const best = Math.min(...fitting.map((f) => f.by));
+  const found = fitting.find((f) => f.by === best);
+  if (found) return found.text;
   for (const a of bases)
     for (const b of bases)
       if (a !== b && !NOT_CHANNELS.has(a.name) && wanted.every((w, i) => w === (a.v[i] as number) * (b.v[i] as number)))
@@ -91,6 +94,9 @@ export function parametersOf(
   >();
   const made: { known: Known; role: Role; hole: string }[] = [];
   const results: { text: string; values: readonly Literal[] }[] = [];
+  /** The channels that the layer at hand reads. */
+  let read: { text: string; values: readonly Literal[] } | undefined;
+  const isGroups = (h: Hole): boolean => h.name.endsWith("groups") && h.value !== 1;
   const taken = new Set([...spec.map((k) => k.name), "in_channels"]);
 
   const note = (
@@ -119,16 +125,17 @@ export function parametersOf(
     const preferred = h.role === "in" ? [arriving, ...channels] : isChannels ? [...channels, arriving] : [];
     const own = h.role === "in" ? [] : spec.filter((k) => h.name === k.name || h.name.endsWith(`_${k.name}`));
     // a depthwise convolution has as many groups as channels
-    const depthwise = h.name.endsWith("groups") ? [{ text: "{in_channels}", values: arriving.values }, ...results] : [];
+    const wide = isGroups(h) && read !== undefined && same(read.values, values) ? read : undefined;
     const latest = h.role === "in" ? results.findLast((r) => same(r.values, values)) : undefined;
     if (latest) return latest.text;
-    const exact = [...own, ...preferred].find((k) => same(k.values, values));
+    // a width that is chosen: with one value it may be equal to anything
+    const isChosen = /hidden/.test(h.name) && isConstant(values);
+    const exact = [...own, ...(isChosen ? [] : preferred)].find((k) => same(k.values, values));
     if (exact) return `{${exact.name}}`;
+    if (wide) return wide.text;
     const expression = isChannels ? derived(values, preferred) : undefined;
     if (expression) return expression;
     if (isConstant(values)) return literal(h.value);
-    const wide = depthwise.findLast((r) => same(r.values, values));
-    if (wide) return wide.text;
     if (h.name.endsWith("padding")) {
       const kernel = [...spec, ...made.map((m) => m.known)].find(
         (k) =>
@@ -150,13 +157,15 @@ export function parametersOf(
     for (const [k, h] of own.entries()) {
       const values = instances.map((i) => must((isRead ? i.run : i.built)[k], "hole").value);
       const parametric = isBlock && h.role !== "setting";
-      if (isConstant(values) && !parametric) {
+      const isWide = isBlock && isGroups(h) && read !== undefined && same(read.values, values);
+      if (isConstant(values) && !parametric && !isWide) {
         texts.set(h, JSON.stringify(h.value) === JSON.stringify(h.standard) ? undefined : literal(h.value));
         continue;
       }
       const text = isNet ? literal(h.value) : textFor(h, values);
       // what the layers before it give is what a layer gets
       if (h.role === "out") results.push({ text, values });
+      if (h.role === "in") read = { text, values };
       note(text, h.role, h.standard, isRead, lookUp);
       texts.set(h, text);
     }

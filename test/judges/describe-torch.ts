@@ -31,15 +31,14 @@ export async function outputOn(
   }
 }
 
-const held = { asked: new Map<string, TorchOutput>(), python: undefined as { readonly command: string | undefined } | undefined };
+const asked = new Map<string, TorchOutput>();
 
 /** PyTorch's own answer, asked once per net; undefined where there is none. */
 function torchItself(net: string): TorchOutput | undefined {
-  held.python ??= { command: findTorch() };
-  const { command } = held.python;
+  const command = findTorch();
   if (command === undefined) return undefined;
-  const known = held.asked.get(net) ?? askTorch(command, net);
-  held.asked.set(net, known);
+  const known = asked.get(net) ?? askTorch(command, net);
+  asked.set(net, known);
   return known;
 }
 

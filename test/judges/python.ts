@@ -14,8 +14,16 @@ import type { CheckedNet } from "../../compiler/frontend.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
 
 /** Debian's first: a version manager's python3 before it in PATH does not see Debian's packages. */
-export const findPython = (): string | undefined =>
-  ["/usr/bin/python3", "python3"].find((p) => spawnSync(p, ["-c", "import torch, numpy"], { stdio: "ignore" }).status === 0);
+export const findPython = (modules = "torch, numpy"): string | undefined => {
+  const known = found.get(modules);
+  if (known) return known.python;
+  const python = ["/usr/bin/python3", "python3"].find((p) => spawnSync(p, ["-c", `import ${modules}`], { stdio: "ignore" }).status === 0);
+  found.set(modules, { python });
+  return python;
+};
+
+/** Importing PyTorch takes seconds: each question is asked once in a process. */
+const found = new Map<string, { readonly python: string | undefined }>();
 
 /** Undefined, after skipping the test, where there is no PyTorch; an error in CI. */
 export function pythonFor(context: TestContext): string {

@@ -6,6 +6,7 @@ import type { Graph } from "../../compiler/ir/graph.ts";
 import { numel } from "../../compiler/ir/type.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
 import { hashedValues, hashedWeights, type StoredAs } from "./hashed-values.ts";
+import { findPython } from "./python.ts";
 import { graphOf, readerOf, renames, shippedGraph } from "./whole-nets.ts";
 
 /** PyTorch's outputs: every `every`-th element, in its own order. */
@@ -104,9 +105,7 @@ export function recorded(net: string): TorchOutput {
 }
 
 /** A Python with PyTorch and torchvision, Debian's first: a version manager's python3 before it in PATH does not see Debian's packages. */
-export function findTorch(): string | undefined {
-  return ["/usr/bin/python3", "python3"].find((p) => spawnSync(p, ["-c", "import torch, torchvision"], { stdio: "ignore" }).status === 0);
-}
+export const findTorch = (): string | undefined => findPython("torch, torchvision");
 
 function judge(python: string, args: readonly string[]): string {
   const result = spawnSync(python, [JUDGE, ...args], { encoding: "utf8", maxBuffer: 2 ** 28 });

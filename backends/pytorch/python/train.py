@@ -16,6 +16,7 @@ masks, and with --bn local each process has its own statistics.
 """
 import argparse
 import contextlib
+import gc
 import json
 import math
 import os
@@ -26,7 +27,6 @@ import time
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.distributed.nn
 from model import INPUTS, NET, init_weights, load_weights, read_tensors, save_weights, write_tensors
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -170,6 +170,9 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
 def use_global_statistics(model, device):
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    # only here: the import alone makes a temporary folder
+    import torch.distributed.nn
+
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.__class__ = GlobalBatchNorm
@@ -243,9 +246,8 @@ class Progress:
         self.title, self.steps, self.shown = title, steps, shown and sys.stderr.isatty()
 
     def at(self, step, text):
-        if self.shown:
-            done = 30 * step // self.steps
-            print(f"\r{self.title} [{'#' * done}{'.' * (30 - done)}] {step}/{self.steps} {text}", end="", file=sys.stderr, flush=True)
+        done = 30 * step // self.steps
+        print(f"\r{self.title} [{'#' * done}{'.' * (30 - done)}] {step}/{self.steps} {text}", end="", file=sys.stderr, flush=True)
 
     def end(self):
         if self.shown:
@@ -290,6 +292,9 @@ def main():
     if more:
         raise SystemExit("train.py trains nets with one input: write your own loop around model.py")
 
+    if not os.path.exists(a.data) or not (a.data.endswith(".npz") or os.path.isdir(os.path.join(a.data, "train"))):
+        raise SystemExit(f"--data {a.data}: it is neither a folder with train/ and val/ nor an .npz file")
+
     def source(part):
         return Arrays(a.data, part) if a.data.endswith(".npz") else Folder(a.data, part, channels, height, width)
 
@@ -307,6 +312,8 @@ def main():
         init_weights(net, "preserve")
     last, side, metrics = (os.path.join(a.out, name) for name in ("last.safetensors", "optimizer.safetensors", "metrics.jsonl"))
     if a.resume:
+        if not (os.path.exists(last) and os.path.exists(side)):
+            raise SystemExit(f"--resume: there is no run in {a.out}")
         load_weights(net, last)
     if world > 1 and a.bn == "global":
         net = use_global_statistics(net, device)
@@ -332,7 +339,8 @@ def main():
         began = time.time()
         model.train()
         progress = Progress(f"epoch {epoch + 1}/{a.epochs}", per_epoch, rank == 0)
-        losses, right, seen = [], 0.0, 0
+        # kept on the device: asking for a number makes a GPU wait
+        losses, right, seen = [], torch.zeros((), dtype=torch.int64, device=device), 0
         for k, (images, labels) in enumerate(loader("train", epoch)):
             rate = rate_at(epoch * per_epoch + k, steps, warmup, a.lr)
             for group in optimizer.param_groups:
@@ -349,12 +357,13 @@ def main():
             else:
                 loss.backward()
                 optimizer.step()
-            losses.append(loss.item())
-            right += (logits.argmax(1) == labels).sum().item()
+            losses.append(loss.detach())
+            right += (logits.argmax(1) == labels).sum()
             seen += len(labels)
-            progress.at(k + 1, f"loss {losses[-1]:.4f}")
+            if progress.shown:
+                progress.at(k + 1, f"loss {loss.item():.4f}")
         progress.end()
-        *losses, right, seen = summed([*losses, right, seen], device)
+        *losses, right, seen = summed([*torch.stack(losses).tolist(), right.item(), seen], device)
         losses = [v / world for v in losses]
         if not math.isfinite(losses[-1]):
             raise SystemExit(f"the loss is {losses[-1]} in epoch {epoch + 1}: try a smaller --lr")
@@ -381,6 +390,9 @@ def main():
     if world > 1:
         # nobody leaves while another still waits for an answer
         dist.barrier()
+        # the group is given up by itself: as a part of the model it would wait, with Python's lock, for a thread that waits for that lock
+        model = logits = loss = None
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -88,7 +88,10 @@ class BneckResidual(nn.Module):
 
     def __init__(self, in_channels: int, out: int) -> None:
         super().__init__()
-        self.block = nn.Sequential(CBARelu(in_channels, out, 3, groups=16), CBAIdentity(out, out))
+        self.block = nn.Sequential(
+            CBARelu(in_channels, out, 3, groups=in_channels),
+            CBAIdentity(out, out),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.block(x) + x
@@ -105,7 +108,7 @@ class Bneck(nn.Module):
         super().__init__()
         self.block = nn.Sequential(
             CBARelu(in_channels, exp, 1),
-            CBARelu(exp, exp, 3, stride=2, groups=64),
+            CBARelu(exp, exp, 3, stride=2, groups=exp),
             CBAIdentity(exp, out),
         )
 
@@ -124,7 +127,7 @@ class BneckResidual2(nn.Module):
         super().__init__()
         self.block = nn.Sequential(
             CBARelu(in_channels, exp, 1),
-            CBARelu(exp, exp, 3, groups=72),
+            CBARelu(exp, exp, 3, groups=exp),
             CBAIdentity(exp, out),
         )
 
@@ -143,8 +146,8 @@ class BneckSE(nn.Module):
         super().__init__()
         self.block = nn.Sequential(
             CBAHswish(in_channels, exp, 1),
-            CBAHswish(exp, exp, 5, stride=2, groups=72),
-            SE(exp, in_channels),
+            CBAHswish(exp, exp, 5, stride=2, groups=exp),
+            SE(exp, 24),
             CBAIdentity(exp, out),
         )
 
@@ -163,7 +166,7 @@ class BneckSEResidual(nn.Module):
         super().__init__()
         self.block = nn.Sequential(
             CBAHswish(in_channels, exp, 1),
-            CBAHswish(exp, exp, 5, groups=120),
+            CBAHswish(exp, exp, 5, groups=exp),
             SE(exp, 32),
             CBAIdentity(exp, out),
         )

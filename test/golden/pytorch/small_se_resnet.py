@@ -68,7 +68,7 @@ class UnitDownsample(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.se = SE(width, width // 8)
+        self.se = SE(width, in_channels // 4)
         self.downsample = nn.Sequential(nn.Conv2d(in_channels, width, 1, stride=2, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
