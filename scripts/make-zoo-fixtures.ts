@@ -7,6 +7,7 @@ import {
   judgeName,
   MOBILE_CASES,
   MORE_GATED_CASES,
+  MORE_RESIDUAL_CASES,
   RESIDUAL_CASES,
   zooFixture,
 } from "../test/judges/torch-zoo.ts";
@@ -23,12 +24,12 @@ if (!python) {
 // 9 significant digits are an f32, exactly
 const digits = (v: number): number => Number(v.toPrecision(9));
 
-const all = [...RESIDUAL_CASES, ...MOBILE_CASES, ...INCEPTION_CASES, ...GATED_CASES, ...MORE_GATED_CASES];
+const all = [...RESIDUAL_CASES, ...MORE_RESIDUAL_CASES, ...MOBILE_CASES, ...INCEPTION_CASES, ...GATED_CASES, ...MORE_GATED_CASES];
 const cases = all.map(({ net, size }) => ({
   net: judgeName(net),
   size,
 }));
-const lines = askTorchAll(python, cases, EVERY).map((asked) => {
+const lines = askTorchAll(python, cases, { every: EVERY }).map((asked) => {
   const kept: TorchOutput = { ...asked, max: digits(asked.max), values: asked.values.map(digits) };
   return JSON.stringify(kept);
 });

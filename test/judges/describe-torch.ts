@@ -6,7 +6,17 @@ import { parseBackendOptions } from "../../backends/registry.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
-import { askTorch, differenceFromTorch, findTorch, readerOfCase, recorded, type TorchOutput, torchCases, torchInput } from "./torch.ts";
+import {
+  askTorchAll,
+  differenceFromTorch,
+  findTorch,
+  readerOfCase,
+  recorded,
+  type TorchCase,
+  type TorchOutput,
+  torchCases,
+  torchInput,
+} from "./torch.ts";
 
 /** The only output of a net on a target; the reason when the target cannot run here. */
 export async function outputOn(
@@ -33,19 +43,20 @@ export async function outputOn(
 
 const asked = new Map<string, TorchOutput>();
 
-/** PyTorch's own answer, asked once per net; undefined where there is none. */
-function torchItself(net: string): TorchOutput | undefined {
+/** PyTorch's own answers for all nets, from one process that can leave their weights in a folder; undefined where there is none. */
+export function torchItself(weights?: string): ReadonlyMap<string, TorchOutput> | undefined {
   const command = findTorch();
   if (command === undefined) return undefined;
-  const known = asked.get(net) ?? askTorch(command, net);
-  asked.set(net, known);
-  return known;
+  const nets = [...new Set(torchCases.map((c) => c.judge))].map((net) => ({ net }));
+  if (asked.size === 0)
+    for (const output of askTorchAll(command, nets, weights === undefined ? {} : { weights })) asked.set(output.net, output);
+  return asked;
 }
 
-export function describeTorch(backend: Backend): void {
+export function describeTorch(backend: Backend, cases: readonly TorchCase[] = torchCases): void {
   const limit = backend.wholeNetLimit as number;
   describe(`${backend.name} against PyTorch, within ${limit} of the largest output`, () => {
-    for (const c of torchCases) {
+    for (const c of cases) {
       test(c.title, async (context) => {
         const graph = c.graph();
         const ours = await outputOn(backend, graph, readerOfCase(c, graph), c.batch, torchInput(graph, c.batch));
@@ -57,7 +68,7 @@ export function describeTorch(backend: Backend): void {
         const difference = differenceFromTorch(ours, theirs);
         console.log(`${c.title} on ${backend.name}: ${difference.toExponential(1)} of the largest output from PyTorch ${theirs.torch}`);
         expect(difference).toBeLessThanOrEqual(limit);
-        const all = torchItself(c.judge);
+        const all = torchItself()?.get(c.judge);
         if (all) expect(differenceFromTorch(ours, all)).toBeLessThanOrEqual(limit);
         else if (process.env.CI) throw new Error("python3 with torch and torchvision is not installed");
         // PyTorch itself takes its time on a busy machine

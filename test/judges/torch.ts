@@ -116,18 +116,25 @@ function judge(python: string, args: readonly string[]): string {
 /** Asks PyTorch itself: every element of the net's output. */
 export const askTorch = (python: string, net: string): TorchOutput => JSON.parse(judge(python, [net])) as TorchOutput;
 
-/** The same of several nets on images of their sizes, in one process: every `every`-th element. */
-export function askTorchAll(python: string, nets: readonly { readonly net: string; readonly size: number }[], every = 1): TorchOutput[] {
-  const lines = judge(python, [...nets.map(({ net, size }) => `${net}@${size}`), "--every", String(every)]);
+export interface TorchQuestion {
+  /** Every n-th element of the outputs. */
+  readonly every?: number;
+  /** A folder that gets the weights of every net, as NET.safetensors. */
+  readonly weights?: string;
+}
+
+/** The same of several nets in one process, on images of their own size or a given one. */
+export function askTorchAll(
+  python: string,
+  nets: readonly { readonly net: string; readonly size?: number }[],
+  { every = 1, weights }: TorchQuestion = {},
+): TorchOutput[] {
+  const names = nets.map(({ net, size }) => (size === undefined ? net : `${net}@${size}`));
+  const lines = judge(python, [...names, "--every", String(every), ...(weights === undefined ? [] : ["--weights", weights])]);
   return lines
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as TorchOutput);
-}
-
-/** The weights that judge.py uses, as a safetensors file. */
-export function writeTorchWeights(python: string, net: string, file: string): void {
-  judge(python, [net, "--weights", file, "--no-run"]);
 }
 
 /** One step of training (test/python/train_step.py): numbers after it by path, outputs with batch statistics before and running ones after. */

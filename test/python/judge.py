@@ -1,6 +1,6 @@
 """PyTorch as judge: the same nets, the same weights, the same inputs, computed by torch and torchvision.
 
-    python3 judge.py NET[@SIZE]... [--weights OUT.safetensors] [--batch 1]
+    python3 judge.py NET[@SIZE]... [--weights FOLDER] [--batch 1]
 
 prints the outputs as JSON, one line for each net. Weights and inputs are made by `values` below from the tensor's name; test/judges/hashed-values.ts makes the
 same numbers in TypeScript, so that the committed fixture (test/fixtures/torch-nets.json) can be checked where no Python is.
@@ -9,6 +9,7 @@ Nets: se_attention, torchvision's by their names, unbiased_se_resnet50 (resnet50
 import argparse
 import json
 import math
+import os
 import re
 import struct
 
@@ -144,9 +145,7 @@ def answer(net_at_size, a):
     shape = (a.batch or (50 if block else 1), 512 if block else 3, size, size)
     x = torch.from_numpy(values("input", int(np.prod(shape)), -2, 2).reshape(shape))
     if a.weights:
-        write_safetensors(a.weights, {rename(n): t for n, t in state.items() if t.dtype == torch.float32})
-    if a.no_run:
-        return
+        write_safetensors(os.path.join(a.weights, f"{name}.safetensors"), {rename(n): t for n, t in state.items() if t.dtype == torch.float32})
     # in float64: some nets lose three digits in float32, in PyTorch as anywhere
     y = net.double()(x.double()).numpy()
     flat = y.reshape(-1)[:: a.every]
@@ -158,10 +157,9 @@ def answer(net_at_size, a):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("nets", nargs="+", metavar="NET[@SIZE]")
-    p.add_argument("--weights")
+    p.add_argument("--weights", metavar="FOLDER", help="write FOLDER/NET.safetensors")
     p.add_argument("--batch", type=int)
     p.add_argument("--every", type=int, default=1, help="print every n-th output element only")
-    p.add_argument("--no-run", action="store_true", help="only write the weights")
     a = p.parse_args()
     torch.set_grad_enabled(False)
     # every tensor is replaced: random starts would only cost time
