@@ -68,6 +68,12 @@ function importFile(session: Session, options: ImportOptions, file: string): num
     return undefined;
   }
   const { net, spec, weights } = imported;
+  const names = net.inputs.map((i) => i.name);
+  const unknown = Object.keys(options.shape ?? {}).find((name) => !names.includes(name) && !names.includes(name.replace(/\W+/g, "_")));
+  if (unknown !== undefined) {
+    session.usage(messages.SE524.unknown({ net: net.name, name: unknown, names: names.join(", ") }));
+    return undefined;
+  }
   for (const note of net.notes ?? []) session.diagnostics.report(note);
   const artifacts = [
     { path: `${net.name}.se`, contents: spec, mediaType: "text/plain" },

@@ -390,6 +390,7 @@ export const messages = {
   SE601: {
     unread: (p: { file: P; reason: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\` cannot be read as an ONNX model: ${p.reason}`, notes: [], help: "export the model again with opset 17, for inference, and check it with ONNX Runtime" }),
     output: (p: { output: P; file: P; reason: P }): Message => ({ code: "SE601", severity: "error", title: `the output \`${p.output}\` of \`${p.file}\` ${p.reason}`, notes: [], help: "cut the model so that a layer makes each of its outputs from an input, with onnx.utils.extract_model" }),
+    other: (p: { file: P; what: P; how: P }): Message => ({ code: "SE601", severity: "error", title: `\`${p.file}\` is no model that can be imported: it is ${p.what}`, notes: [], help: `${p.how}` }),
   },
   SE602: {
     nodes: (p: { count: P; file: P; nodes: P }): Message => ({ code: "SE602", severity: "error", title: `${p.count} of the nodes of \`${p.file}\` cannot be imported: ${p.nodes}`, notes: [], help: "export the model without them, or cut it before the first of them" }),
@@ -397,6 +398,7 @@ export const messages = {
   },
   SE603: {
     open: (p: { input: P; file: P; shape: P; example: P }): Message => ({ code: "SE603", severity: "error", title: `the input \`${p.input}\` of \`${p.file}\` has the shape ${p.shape}`, notes: [], help: `give its sizes: --shape ${p.example}` }),
+    rank: (p: { input: P; count: P; file: P; want: P; example: P }): Message => ({ code: "SE603", severity: "error", title: `\`--shape\` gives the input \`${p.input}\` ${p.count} sizes; in \`${p.file}\` it has ${p.want}`, notes: [], help: `give them all, the batch first: --shape ${p.example}` }),
   },
   SE604: {
     syntax: (p: { expected: P; found: P }): Message => ({ code: "SE604", severity: "error", title: `expected ${p.expected}, found ${p.found}`, notes: [] }),

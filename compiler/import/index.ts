@@ -11,6 +11,7 @@ import type { ImportedNet } from "./imported.ts";
 import { netName } from "./net-draft.ts";
 import { importOnnx } from "./onnx.ts";
 import type { ReadPart } from "./onnx-file.ts";
+import { otherFormat } from "./other-formats.ts";
 import { toSpec } from "./to-spec.ts";
 
 export type { ImportedNet } from "./imported.ts";
@@ -47,6 +48,8 @@ const PRODUCER = "Written by sec";
 export function importModel(bytes: Uint8Array, options: ImportOptions): ImportedModel | ImportProblem {
   const { file } = options;
   const name = options.name ?? netName(file.replace(/\.[^.]*$/, ""), () => false);
+  const other = otherFormat(file, bytes);
+  if (other) return { problem: other };
   const isCaffe = /\.(?:prototxt|pbtxt)$/i.test(file);
   if (/\.caffemodel$/i.test(file)) return { problem: messages.SE604.alone({ file }) };
   if (options.weights && !isCaffe) return { problem: messages.SE604.surplus({ file }) };

@@ -100,14 +100,17 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
   };
   const notes: Message[] = [];
   for (const { name: given, shape } of model.inputs) {
-    const sizes = shapes?.[given] ?? shape;
+    const wanted = shapes?.[given];
+    const example = exampleOf(given, shape?.slice(1) ?? []);
+    if (wanted && shape && wanted.length !== shape.length)
+      return { problem: messages.SE603.rank({ file, input: given, count: wanted.length, want: shape.length, example }) };
+    const sizes = wanted ?? shape;
     const [, ...rest] = sizes ?? [];
     const open = sizes === undefined ? [] : rest.flatMap((d, i) => (d === undefined ? [i + 1] : []));
     const known = rest as readonly number[];
     if (sizes === undefined || open.length > 0) {
       const shown = shape ? `[${shape.map((d) => d ?? "?").join(", ")}]` : "unknown";
-      const example = rest.length === 3 ? `1x${rest.map((d, i) => d ?? (i === 0 ? 3 : 224)).join("x")}` : "1x3x224x224";
-      return { problem: messages.SE603.open({ file, input: given, shape: shown, example: `${given}=${example}` }) };
+      return { problem: messages.SE603.open({ file, input: given, shape: shown, example }) };
     }
     if ((known.length !== 1 && known.length !== 3) || known.some((d) => !Number.isInteger(d) || d < 1 || d > LARGEST_SIZE)) {
       return { problem: messages.SE601.unread({ file, reason: `its input \`${given}\` has the shape [${sizes}]` }) };
@@ -152,6 +155,10 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
   for (const { name: given } of model.inputs) if (!kept.has(given)) notes.push(messages.SE605.unused({ file, input: given }));
   return { ...foldIdioms(nameTensors(net, cx.tensorNames)), ...(notes.length > 0 ? { notes } : {}) };
 }
+
+/** A value for `--shape`, with the sizes that are known. */
+const exampleOf = (input: string, rest: readonly (number | undefined)[]): string =>
+  `${input}=1x${rest.length === 3 ? rest.map((d, i) => d ?? (i === 0 ? 3 : 224)).join("x") : "3x224x224"}`;
 
 function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
   const readers = new Map<string, OnnxNode[]>();

@@ -47,3 +47,31 @@ test("numbers behind the first 2 GB of a file beside the model", async () => {
   const short = await p.sec(["import", `${folder}/small.onnx`, "-o", "short"]);
   expect([short.code, short.err]).toEqual([1, expect.stringContaining("error SE601")]);
 });
+
+test("what is no model, and sizes that do not belong to one, are said with what helps", async () => {
+  const p = project({
+    "net.se": NET,
+    "a.pth": "PK",
+    "a.h5": "",
+    "a.tflite": "",
+    "a.pb": "",
+    "a.safetensors": "",
+    zipped: "PK\u0003\u0004",
+  });
+  expect((await p.sec(["compile", "net.se", "-t", "onnx", "-o", "out", "--seed", "1"])).code).toBe(0);
+  const said = async (...args: string[]): Promise<string> => {
+    const { code, err } = await p.sec(["import", ...args]);
+    expect(code).not.toBe(0);
+    return err.trim();
+  };
+  expect(await said("a.pth")).toContain("`a.pth` is no model that can be imported: it is a file of PyTorch");
+  expect(await said("zipped")).toContain("torch.onnx.export");
+  expect(await said("a.h5")).toContain("from_keras");
+  expect(await said("a.tflite")).toContain("--tflite a.tflite");
+  expect(await said("a.pb")).toContain("--saved-model");
+  expect(await said("a.safetensors")).toContain("sec compile net.se --weights a.safetensors");
+  const model = "out/small/onnx/small.onnx";
+  expect(await said(model, "--shape", "picture=1x3x8x8")).toContain("error SE524: the net `small` has no input called `picture`");
+  expect(await said(model, "--shape", "image=3x8x8")).toContain("`--shape` gives the input `image` 3 sizes; in `small.onnx` it has 4");
+  expect(p.files().filter((f) => f.endsWith("small.safetensors"))).toEqual([]);
+});
