@@ -9,6 +9,7 @@ import {
   giveLike,
   input,
   int,
+  isPixel,
   labelOf,
   layer,
   type Reading,
@@ -20,7 +21,7 @@ import {
   tensor,
   text,
 } from "./onnx-reading.ts";
-import { withBias } from "./onnx-windows.ts";
+import { withBias, withBiasLast } from "./onnx-windows.ts";
 import { sameDims } from "./reading.ts";
 
 /** One layer on one value; what does not depend on places keeps the sizes the file sees. */
@@ -153,22 +154,32 @@ export function arithmetic(cx: Reading, node: OnnxNode): undefined {
   if (left.dims.length !== right.dims.length) refuse(`it joins values of rank ${left.dims.length + 1} and ${right.dims.length + 1}`);
   if (node.op === "Mul" && node.inputs[0] === node.inputs[1]) return unary(cx, node, "square");
   const values = joined(cx, node, [left, right], rank);
-  if (node.op === "Sub") values[1] = layer(cx, node, { op: "times", inputs: [values[1] as string], attrs: { k: -1 } });
-  if (node.op === "Div") values[1] = layer(cx, node, { op: "recip", inputs: [values[1] as string] });
-  const op = node.op === "Mul" || node.op === "Div" ? "mul" : "add";
-  const value = layer(cx, node, { op, inputs: values });
+  const value = joinedBy(cx, node, values[0] as string, values[1] as string);
   const made = draftDims(cx, value);
   const spread = [left.spread, right.spread].find((dims) => dims && !sameDims(dims, made));
   if (spread) refuse(`it joins values that are spread to [N, ${spread}]`);
   give(cx, node, value);
 }
 
+/** The four operations by two of ours. */
+function joinedBy(cx: Reading, node: OnnxNode, x: string, y: string): string {
+  const put = (op: string, inputs: readonly string[], attrs = {}): string => layer(cx, node, { op, inputs, attrs });
+  const second = node.op === "Sub" ? put("times", [y], { k: -1 }) : node.op === "Div" ? put("recip", [y]) : y;
+  return put(node.op === "Mul" || node.op === "Div" ? "mul" : "add", [x, second]);
+}
+
 /** Two maps that are both transposed in the same way are joined as they are. */
 function turnedAlike(cx: Reading, node: OnnxNode): boolean {
   const [x, y] = [anyInput(cx, node, 0), anyInput(cx, node, 1)];
+  // a pixel and its mean are in the same order either way
+  if (isPixel(cx, x) && isPixel(cx, y)) {
+    giveLike(cx, node, joinedBy(cx, node, x.value, y.value), x.dims[2] === 1 ? y : x);
+    return true;
+  }
   const isAlike = x.perm && x.perm.join() === y.perm?.join() && sameDims(draftDims(cx, x.value), x.dims);
-  if (!isAlike || !sameDims(draftDims(cx, y.value), y.dims) || (node.op !== "Add" && node.op !== "Mul")) return false;
-  giveLike(cx, node, layer(cx, node, { op: node.op.toLowerCase(), inputs: [x.value, y.value] }), x);
+  if (!isAlike || !sameDims(draftDims(cx, y.value), y.dims)) return false;
+  const value = joinedBy(cx, node, x.value, y.value);
+  giveLike(cx, node, value, { ...x, dims: draftDims(cx, value) });
   return true;
 }
 
@@ -186,16 +197,17 @@ function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): u
   const flipped = which === 1;
   if (c.data.length === 1) return withNumber(cx, node, from, shortest(c.data[0] as number), flipped);
   if (from.row) input(cx, node, which);
-  const channels = from.dims[0] as number;
+  const isOne = isPixel(cx, from);
+  const channels = from.dims[isOne ? 2 : 0] as number;
   // the axis of the file that the channels are
-  const axis = c.shape.length - from.dims.length - 1 + (from.perm?.indexOf(1) ?? 1);
+  const axis = c.shape.length - from.dims.length - 1 + (isOne ? 3 : (from.perm?.indexOf(1) ?? 1));
   if (c.data.length !== channels || axis < 0 || c.shape.some((d, i) => d !== (i === axis ? channels : 1))) {
     return refuse(`its constant of shape [${c.shape}] is neither one number nor one per channel`);
   }
   const own = tensor(cx, node, 1 - which, channels);
   const fill = (f: (x: number) => number): { data: Float32Array } => ({ data: own.data.map(f) });
-  const { value, dims } = from;
-  const inputs = [settle(cx, { value, dims }, labelOf(node))];
+  const { value, dims, perm } = from;
+  const inputs = [settle(cx, { value, dims: isOne ? [channels, 1, 1] : dims }, labelOf(node))];
   const scaled = (weight: { data: Float32Array; name?: string }): undefined =>
     giveLike(cx, node, layer(cx, node, { op: "affine", inputs, attrs: { bias: false }, tensors: { weight } }), from);
   const shifted = (sign: number, bias: { data: Float32Array; name?: string }): undefined =>
@@ -203,7 +215,9 @@ function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): u
   const negative = fill((x) => -x);
   switch (node.op) {
     case "Mul":
-      if (from.perm) return scaled(own);
+      if (isOne || perm?.join() === "0,2,3,1")
+        return withBiasLast(cx, node, { op: "affine", inputs, tensors: { weight: own } }, channels, { dims, perm });
+      if (perm) return scaled(own);
       return withBias(cx, node, { op: "affine", inputs, tensors: { weight: own } }, channels, from.dims.length + 1, 2);
     case "Div":
       return flipped ? refuse("it divides a constant per channel by a value") : scaled(fill((x) => 1 / x));
@@ -254,7 +268,7 @@ export function gelu(cx: Reading, node: OnnxNode): undefined {
     at = next;
   }
   if (!(halves && withX && plusOne)) refuse("it is no part of a GELU");
-  give(cx, at, layer(cx, at, { op: "gelu", inputs: [from.value] }), from.dims);
+  giveLike(cx, at, layer(cx, at, { op: "gelu", inputs: [from.value] }), from);
 }
 
 function isHalfOf(cx: Reading, name: string, x: string): boolean {

@@ -11,6 +11,7 @@ import {
   input,
   int,
   ints,
+  isPixel,
   labelOf,
   layer,
   listOf,
@@ -34,17 +35,24 @@ export function reduce(cx: Reading, node: OnnxNode): undefined {
   const seenAxes = listOf(cx, node, 1, "axes")?.map((a) => axisOf(a, given.dims)) ?? [];
   const keep = int(node, "keepdims", 1) === 1;
   if (turned && turned.length === 4) {
-    // channels last: what is left of a map of one pixel, or of its channels, has no order
-    const isMap =
-      [...seenAxes]
-        .map((a) => turned[a])
-        .sort()
-        .join() === "2,3";
-    if (!isMap) refuse(`it reduces the axes [${seenAxes}] of a transposed map`);
     const { value, dims } = given;
-    const pooled = layer(cx, node, { op: isMean ? "gap" : "gmp", inputs: [settle(cx, { value, dims }, labelOf(node))] });
+    const over = [...seenAxes]
+      .map((a) => turned[a])
+      .sort()
+      .join();
+    const whole = settle(cx, { value, dims }, labelOf(node));
+    if (over === "1" && keep) {
+      const pooled = layer(cx, node, { op: isMean ? "chanmean" : "chanmax", inputs: [whole] });
+      return giveLike(cx, node, pooled, { ...given, dims: draftDims(cx, pooled) });
+    }
+    // what is left of a map of one pixel has no order
+    if (over !== "2,3") refuse(`it reduces the axes [${seenAxes}] of a transposed map`);
+    const pooled = layer(cx, node, { op: isMean ? "gap" : "gmp", inputs: [whole] });
     const channels = dims[0] as number;
     return give(cx, node, pooled, keep ? fileDims({ value, dims: [channels, 1, 1], perm: turned }) : [channels]);
+  }
+  if (keep && seenAxes.join() === "3" && isPixel(cx, given)) {
+    return give(cx, node, layer(cx, node, { op: isMean ? "chanmean" : "chanmax", inputs: [given.value] }), [1, 1, 1]);
   }
   const from = input(cx, node, 0);
   const axes = seenAxes;
@@ -118,6 +126,7 @@ function shuffled(
 
 export function transpose(cx: Reading, node: OnnxNode): undefined {
   const from = anyInput(cx, node, 0);
+  if (from.row) input(cx, node, 0);
   const rank = from.dims.length + 1;
   const given = ints(node, "perm") ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   if (given.length !== rank || given[0] !== 0) return refuse(`it transposes by [${given}]`);

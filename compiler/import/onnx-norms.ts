@@ -8,6 +8,7 @@ import {
   giveLike,
   input,
   int,
+  isPixel,
   labelOf,
   layer,
   type Reading,
@@ -49,15 +50,18 @@ export function norm(cx: Reading, node: OnnxNode): undefined {
 /** Over the features of [N, F], or over the channels of a map that was laid out channels last. */
 function layerNorm(cx: Reading, node: OnnxNode): undefined {
   const from = anyInput(cx, node, 0);
-  const [channels = 0] = from.dims;
   const rank = from.dims.length + 1;
   const axis = (int(node, "axis", -1) + rank) % rank;
-  if (from.row || axis !== rank - 1 || (from.perm?.[axis] ?? axis) !== 1) refuse("it is not over the features of [N, F] or the channels");
+  const have = draftDims(cx, from.value);
+  const isOne = isPixel(cx, from);
+  const isOver = isOne ? axis === 3 : axis === rank - 1 && (from.perm?.[axis] ?? axis) === 1;
+  if (from.row || !isOver) refuse("it is not over the features of [N, F] or the channels");
+  const channels = (isOne ? have[0] : from.dims[0]) as number;
   const eps = float(node, "epsilon", 1e-5);
   const bias = node.inputs[2] ? tensor(cx, node, 2, channels).data : new Float32Array(channels);
   const tensors = { weight: tensor(cx, node, 1, channels), bias: { data: bias, name: node.inputs[2] || undefined } };
   const { value, dims } = from;
-  const inputs = [settle(cx, { value, dims }, labelOf(node))];
+  const inputs = [settle(cx, { value, dims: isOne ? have : dims }, labelOf(node))];
   giveLike(cx, node, layer(cx, node, { op: "ln", inputs, attrs: eps === 1e-5 ? {} : { eps }, tensors }), from);
 }
 

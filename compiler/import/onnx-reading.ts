@@ -127,6 +127,14 @@ export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): {
   return { data: c.data instanceof Float32Array ? c.data : Float32Array.from(c.data), name: c.name ?? name };
 }
 
+/** A pixel that was laid out channels last: [1, 1, C] of [C, 1, 1]. Its elements are in the same order either way. */
+export function isPixel(cx: Reading, { value, dims, perm, row }: Seen): boolean {
+  const have = draftDims(cx, value);
+  return (
+    !perm && !row && dims.length === 3 && dims[0] === 1 && dims[1] === 1 && have.length === 3 && sameDims(have, [dims[2] as number, 1, 1])
+  );
+}
+
 /** Sizes in the order that the file sees. */
 export const fileDims = ({ dims, perm }: Seen): readonly number[] => (perm ? perm.slice(1).map((p) => dims[p - 1] as number) : dims);
 

@@ -196,11 +196,16 @@ function inOurOrder(data: Float32Array, { dims, perm }: Transposed): Float32Arra
 function pointwise(cx: Reading, node: OnnxNode, from: Seen, weight: { data: Float32Array; name: string }, out: number): undefined {
   const { value, dims, perm } = from;
   const inputs = [settle(cx, { value, dims }, labelOf(node))];
-  // the channels are the last axis, as in [N, F]
-  withBias(cx, node, { op: "conv", inputs, attrs: { out, kernel: 1 }, tensors: { weight } }, out, 2, 2);
-  for (const name of [node.outputs[0], onlyReader(cx, node, "Add")?.outputs[0]]) {
+  withBiasLast(cx, node, { op: "conv", inputs, attrs: { out, kernel: 1 }, tensors: { weight } }, out, { perm });
+}
+
+/** `withBias` on a map that stays channels last: there the channels are the last axis, as in [N, F]. */
+export function withBiasLast(cx: Reading, node: OnnxNode, own: Layer, channels: number, stays: Partial<Seen>): undefined {
+  const next = onlyReader(cx, node, "Add");
+  withBias(cx, node, own, channels, 2, 2);
+  for (const name of [node.outputs[0], next?.outputs[0]]) {
     const seen = cx.seen.get(name ?? "");
-    if (seen) cx.seen.set(name ?? "", { ...seen, perm });
+    if (seen) cx.seen.set(name ?? "", { ...seen, ...stays });
   }
 }
 

@@ -33,6 +33,17 @@ const SQUEEZES = [
   ["se_convolutions", 13, CONVOLUTIONS],
 ] as const;
 
+/** What lies channels last inside, and is written out by the older opset. */
+const TURNED = [
+  [
+    "turned",
+    13,
+    'conv1: conv(16, 3, stride=4, bias=true) norm1: gn(groups=4) relu conv2: conv(16, 3, bias=true) relu conv2_1: shared("conv2") act: prelu flatten fc: linear(16)',
+  ],
+  ["convnext", 13, '"0": { block: { conv(16, 7, groups=16, bias=true) "2": ln(eps=1e-6) "3": conv(64, 1, bias=true)'],
+  ["convnext", 17, '"0": { block: { conv(16, 7, groups=16, bias=true) "2": ln(eps=1e-6) "3": conv(64, 1, bias=true)'],
+] as const;
+
 const python = findPython();
 const held = { folder: "", names: new Map<string, string[]>() };
 
@@ -45,7 +56,7 @@ beforeAll(() => {
   held.folder = temporary();
   const cases = [
     ...NETS.map(([net, opset, mode]) => `${net}:${opset}:${mode}:${SIZE}`),
-    ...SQUEEZES.map(([net, opset]) => `${net}:${opset}:keep:${SIZE}`),
+    ...[...SQUEEZES, ...TURNED].map(([net, opset]) => `${net}:${opset}:keep:${SIZE}`),
   ];
   for (const line of runScript(python, "export_onnx.py", [held.folder, ...cases]).split("\n")) {
     const [net, name] = line.split(" ");
@@ -71,6 +82,18 @@ describe.skipIf(python === undefined)("torchvision's networks as PyTorch exports
     },
     300_000,
   );
+
+  test.each(TURNED)("%s at opset %i", async (net, opset, shows) => {
+    const file = fileOf(net, opset);
+    const model = importedFile(file);
+    expect(oneLine(model.spec)).toContain(shows);
+    // ConvNeXt's scale is a tensor without a layer: `layer_scale` is no name that a layer's tensor can have
+    const theirs = (held.names.get(path.basename(file)) ?? []).filter((n) => !n.endsWith(".layer_scale"));
+    expect(theirs.length).toBeGreaterThan(8);
+    const names = model.graph.weights.map((w) => w.path);
+    expect(theirs.filter((n) => !names.includes(n))).toEqual([]);
+    await expectTheirNumbers(file, model);
+  });
 
   test.each(SQUEEZES)("%s at opset %i", async (net, opset, block) => {
     const file = fileOf(net, opset);

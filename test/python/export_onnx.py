@@ -67,13 +67,44 @@ class SmallNet(nn.Module):
         return self.fc(self.layer1(self.stem(x)).mean((2, 3)))
 
 
-OWN = {"se_matrices": SELayer, "se_convolutions": SEModule}
+class TurnedNet(nn.Module):
+    """Norms by groups, a convolution that is used twice, and a map that is flattened channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, stride=4, padding=1)
+        self.norm1 = nn.GroupNorm(4, 16)
+        self.conv2 = nn.Conv2d(16, 16, 3, padding=1)
+        self.act = nn.PReLU(16)
+        self.fc = nn.Linear(16 * 64, 16)
+
+    def forward(self, x):
+        x = torch.relu(self.norm1(self.conv1(x)))
+        x = self.act(self.conv2(torch.relu(self.conv2(x)))).permute(0, 2, 3, 1)
+        return self.fc(x.reshape(x.shape[0], -1))
+
+
+def small_convnext():
+    from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+
+    model = ConvNeXt([CNBlockConfig(16, 32, 2), CNBlockConfig(32, None, 1)], num_classes=16, layer_scale=0.5)
+    for p in model.parameters():
+        p.data += 0.05 * torch.randn_like(p)
+    return model
+
+
+OWN = {
+    "se_matrices": lambda: SmallNet(SELayer),
+    "se_convolutions": lambda: SmallNet(SEModule),
+    "turned": TurnedNet,
+    "convnext": small_convnext,
+}
 folder = sys.argv[1]
 for case in sys.argv[2:]:
     net, opset, mode, size = case.split(":")
     torch.manual_seed(1)
     more = {"aux_logits": False, "init_weights": False} if net in ("googlenet", "inception_v3") else {}
-    model = SmallNet(OWN[net]) if net in OWN else getattr(torchvision.models, net)(weights=None, num_classes=16, **more)
+    model = OWN[net]() if net in OWN else getattr(torchvision.models, net)(weights=None, num_classes=16, **more)
     model.eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
