@@ -15,16 +15,24 @@ const ELEMENTWISE = new Set(["Add", "Sub", "Mul", "Div", "Cast", "Identity"]);
 const LONGEST = 8;
 
 /** Whether everything that reads a value brings its last axis to the front. */
-function isBroughtForward(readers: ReadonlyMap<string, readonly OnnxNode[]>, name: string, left = LONGEST): boolean {
+function isBroughtForward(
+  readers: ReadonlyMap<string, readonly OnnxNode[]>,
+  name: string,
+  known = new Map<string, boolean>(),
+  left = LONGEST,
+): boolean {
+  const before = known.get(name);
+  if (before !== undefined) return before;
   const found = readers.get(name) ?? [];
-  return (
+  const answer =
     found.length > 0 &&
     found.every((node) =>
       node.op === "Transpose"
         ? ints(node, "perm")?.join() === FIRST
-        : left > 0 && ELEMENTWISE.has(node.op) && isBroughtForward(readers, node.outputs[0] ?? "", left - 1),
-    )
-  );
+        : left > 0 && ELEMENTWISE.has(node.op) && isBroughtForward(readers, node.outputs[0] ?? "", known, left - 1),
+    );
+  known.set(name, answer);
+  return answer;
 }
 
 /** The sizes of an input in our order, and how the file sees them; undefined where the file is channels first too. */

@@ -37,6 +37,10 @@ export interface Reading {
   readonly tensorNames: Map<string, string>;
   /** Nodes whose work an earlier node took over. */
   readonly done: Set<OnnxNode>;
+  /** Tensors in another order or type, once for all nodes that read them so: a small file must not ask for much memory. */
+  readonly changed: Map<Constant["data"], Map<string, Float32Array>>;
+  /** Elements that may still be made by folding constants. */
+  readonly budget: { left: number };
 }
 
 export const ints = (node: OnnxNode, name: string): readonly number[] | undefined => {
@@ -119,12 +123,22 @@ export function give(cx: Reading, node: OnnxNode, value: string, dims: readonly 
   cx.seen.set(node.outputs[0] ?? "", { value, dims, by: sameDims(dims, draftDims(cx, value)) ? undefined : labelOf(node) });
 }
 
+/** The data as `make` changes it; `how` says which change that is. */
+export function changed(cx: Reading, data: Constant["data"], how: string, make: () => Float32Array): Float32Array {
+  const known = cx.changed.get(data) ?? new Map<string, Float32Array>();
+  cx.changed.set(data, known);
+  const result = known.get(how) ?? make();
+  known.set(how, result);
+  return result;
+}
+
 /** A constant as the values of a tensor of `count` elements. */
 export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): { data: Float32Array; name: string } {
   const name = node.inputs[i] ?? "";
   const c = cx.constants.get(name) ?? refuse(`its input \`${name}\` is no constant`);
   if (c.data.length !== count) refuse(`\`${name}\` has ${c.data.length} values; ${count} are wanted`);
-  return { data: c.data instanceof Float32Array ? c.data : Float32Array.from(c.data), name: c.name ?? name };
+  const data = c.data instanceof Float32Array ? c.data : changed(cx, c.data, "f32", () => Float32Array.from(c.data));
+  return { data, name: c.name ?? name };
 }
 
 /** A pixel that was laid out channels last: [1, 1, C] of [C, 1, 1]. Its elements are in the same order either way. */

@@ -2,6 +2,7 @@
 import type { OnnxNode } from "./onnx-file.ts";
 import {
   anyInput,
+  changed,
   constant,
   draftDims,
   float,
@@ -161,7 +162,7 @@ export function matrix(cx: Reading, node: OnnxNode): undefined {
   const [rows, columns] = weight.shape as [number, number];
   const from = anyInput(cx, node, 0);
   const given = tensor(cx, node, 1, rows * columns);
-  const data = across ? given.data : turned(given.data, rows, columns);
+  const data = across ? given.data : changed(cx, given.data, `turned ${columns}`, () => turned(given.data, rows, columns));
   const out = across ? rows : columns;
   if (!isGemm && from.perm?.join() === "0,2,3,1") return pointwise(cx, node, from, { data, name: given.name }, out);
   const { row } = from;
@@ -170,7 +171,7 @@ export function matrix(cx: Reading, node: OnnxNode): undefined {
     op: "linear",
     inputs: [settle(cx, seen, labelOf(node))],
     attrs: { out },
-    tensors: { weight: { data: row ? inOurOrder(data, row) : data, name: given.name } },
+    tensors: { weight: { data: row ? changed(cx, data, JSON.stringify(row), () => inOurOrder(data, row)) : data, name: given.name } },
   };
   withBias(cx, node, own, out, 2, 2);
 }

@@ -24,6 +24,9 @@ export interface OnnxOptions {
   readonly readPart?: ReadPart;
 }
 
+/** Elements that folding may make in any model; more only as far as the file itself has more. */
+const LEAST_FOLDED = 1 << 22;
+
 type Reader = (cx: Reading, node: OnnxNode) => undefined;
 
 const READERS: Readonly<Record<string, Reader>> = {
@@ -97,6 +100,8 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     outputs: new Set(model.outputs),
     tensorNames: new Map(),
     done: new Set(),
+    changed: new Map(),
+    budget: { left: LEAST_FOLDED + [...model.constants.values()].reduce((n, c) => n + c.data.length, 0) },
   };
   const notes: Message[] = [];
   for (const { name: given, shape } of model.inputs) {
@@ -191,7 +196,10 @@ function foldConstants(cx: Reading, node: OnnxNode, readPart: ReadPart | undefin
     const seen = cx.seen.get(node.inputs[0] ?? "");
     if (seen && keep(vector([Number.NaN, ...seen.dims]))) return true;
   }
-  return node.inputs.every((i, n) => i === "" || known[n]) && keep(foldNode(node, known));
+  if (cx.budget.left <= 0 || !node.inputs.every((i, n) => i === "" || known[n])) return false;
+  const folded = foldNode(node, known);
+  if (folded && !known.some((c) => c?.data === folded.data)) cx.budget.left -= folded.data.length;
+  return keep(folded);
 }
 
 /** Reads one node; gives the reason when it has no equivalent ("" when its kind is unknown). */

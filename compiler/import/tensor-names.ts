@@ -2,7 +2,7 @@
 import type { ImportedNet, ImportedNode, ImportedTensor } from "./imported.ts";
 
 const isUniform = (data: Float32Array): boolean => data.every((x) => x === data[0]);
-const isSame = (a: Float32Array, b: Float32Array): boolean => a.length === b.length && a.every((x, i) => Object.is(x, b[i]));
+const isSame = (a: Float32Array, b: Float32Array): boolean => a === b || (a.length === b.length && a.every((x, i) => Object.is(x, b[i])));
 
 /**
  * `names`: "label.role" to the name in the file. Layers of one kind that read the same tensors of the file are the same layer used again.
@@ -13,6 +13,8 @@ export function nameTensors(net: ImportedNet, names: ReadonlyMap<string, string>
   const weights = new Map<string, ImportedTensor>();
   const fileNames = new Set<string>();
   const first = new Map<string, ImportedNode>();
+  /** Whether a layer that others may be has tensors that are not one number each. */
+  const patterned = new Map<ImportedNode, boolean>();
   const dataOf = (key: string): Float32Array => (net.weights.get(key) as ImportedTensor).data;
   const nodes = net.nodes.map((node): ImportedNode => {
     const own = Object.entries(node.tensors);
@@ -22,7 +24,9 @@ export function nameTensors(net: ImportedNet, names: ReadonlyMap<string, string>
     const known = wanted.every(([, name]) => name !== undefined) ? first.get(use) : undefined;
     if (known) {
       const isTied = own.every(([role, key]) => isSame(dataOf(key), dataOf(known.tensors[role] as string)));
-      if (isTied && own.some(([, key]) => !isUniform(dataOf(key)))) return { ...node, tensors: {}, same: known.output };
+      const hasPattern = patterned.get(known) ?? own.some(([, key]) => !isUniform(dataOf(key)));
+      patterned.set(known, hasPattern);
+      if (isTied && hasPattern) return { ...node, tensors: {}, same: known.output };
     }
     const tensors: Record<string, string> = {};
     for (const [role, key] of own) {

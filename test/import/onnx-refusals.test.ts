@@ -72,6 +72,15 @@ describe("models that cannot be imported", () => {
     }
   });
 
+  test("folding constants makes no more than the file holds, and a few numbers", () => {
+    const w = { shape: [1024, 1024], data: Array.from({ length: 1 << 20 }, () => 0) };
+    const turned = Array.from({ length: 50 }, (_, i) => ({ op: "Transpose", inputs: ["w"], output: `t${i}` }));
+    const relu = { op: "Relu", inputs: ["x"], output: "y" };
+    const { code, title } = refusal(handModel({ nodes: [...turned, relu], output: "y", tensors: { w } }));
+    expect(code).toBe("SE602");
+    expect(title).toMatch(/^45 of the nodes/);
+  });
+
   test("changed bytes never throw", () => {
     const whole = model(
       [
