@@ -18,7 +18,7 @@ import { scratchFunctions } from "./scratch.gen.ts";
 
 /** Names of the module's own text; no function or variable of a net may take them. */
 const MODULE_NAMES =
-  "digest f32 kindOf load loadWeights makeNet pad portSize readBytes signature takeInputs arena compute inputs options padded payload rows tensor weight weights";
+  "SEEDS digest f32 findWeights hashText kindOf load loadWeights makeNet pad portSize readBytes signature takeInputs arena compute inputs options padded payload rows tensor weight weights";
 
 const sizeOf = (value: Value): number => numel(value.type.shape);
 

@@ -6,6 +6,7 @@ export const prelude: string = `// What every compiled net does around its arith
 /**
  * @typedef {{ readonly name: string, readonly dtype: "f32", readonly shape: readonly number[] }} Port
  * @typedef {Record<string, Float32Array>} Tensors
+ * @typedef {{ payload: Uint8Array, check: (hash: string) => void }} FoundWeights
  */
 
 /** @param {Port} port */
@@ -79,6 +80,14 @@ function makeNet(net, ports, compute, free) {
   };
 }
 
+/** What the lanes of the hash start with. */
+const SEEDS = [1, 2, 3, 4];
+
+/** @param {number[]} lanes */
+function hashText(lanes) {
+  return lanes.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
+}
+
 /**
  * 128-bit content hash of the weights: four 32-bit lanes over little-endian words.
  * It finds damage and mix-ups; it is no protection against forgery.
@@ -87,10 +96,7 @@ function makeNet(net, ports, compute, free) {
 function digest(bytes) {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
   const whole = words.length & ~3;
-  let a = 1;
-  let b = 2;
-  let c = 3;
-  let d = 4;
+  let [a, b, c, d] = SEEDS;
   for (let i = 0; i < whole; i += 4) {
     a = Math.imul(a + Math.imul(words[i], 0x85ebca77), 0x9e3779b1);
     b = Math.imul(b + Math.imul(words[i + 1], 0x85ebca77), 0x9e3779b1);
@@ -106,7 +112,7 @@ function digest(bytes) {
     const mixed = Math.imul(lanes[i & 3] + Math.imul(words[i], 0x85ebca77), 0x9e3779b1);
     lanes[i & 3] = (mixed << 13) | (mixed >>> 19);
   }
-  return lanes.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
+  return hashText(lanes);
 }
 
 /**
@@ -130,14 +136,14 @@ async function readBytes(net, url) {
 }
 
 /**
- * Finds the weights, checks that they are those of this build, and returns their payload (4-byte aligned). Bytes that the caller gives
- * are not copied if they are aligned.
+ * Finds the weights: their payload (4-byte aligned, of the size of this build), and what refuses them when the payload's hash is not that
+ * of this build. Bytes that the caller gives are not copied if they are aligned.
  * @param {string} net
  * @param {ArrayBuffer | Uint8Array | URL | string | undefined} given a string resolves against the page, or the module outside of pages
  * @param {{ file: string, module: string, bytes: number, hash: string }} own name of the file beside the module, the module's URL, payload
- * @returns {Promise<Uint8Array>}
+ * @returns {Promise<FoundWeights>}
  */
-async function loadWeights(net, given, own) {
+async function findWeights(net, given, own) {
   const page = /** @type {any} */ (globalThis).document?.baseURI;
   const kind = kindOf(given);
   let bytes;
@@ -151,20 +157,32 @@ async function loadWeights(net, given, own) {
   }
   if (bytes.byteOffset % 4 !== 0) bytes = new Uint8Array(bytes);
   const payload = bytes.length < 64 ? new Uint8Array(0) : bytes.subarray(64);
-  const hash = digest(payload);
-  /** @param {string} what */
-  const refuse = (what) => {
-    throw new Error(\`\${net}: \${what}: expected hash \${own.hash}, got \${hash}\`);
+  /** @param {string} hash */
+  const check = (hash) => {
+    /** @param {string} what */
+    const refuse = (what) => {
+      throw new Error(\`\${net}: \${what}: expected hash \${own.hash}, got \${hash}\`);
+    };
+    if (bytes.length < 64 || String.fromCharCode(...bytes.subarray(0, 4)) !== "SECW") refuse("these are not weights written by sec");
+    const header = new DataView(bytes.buffer, bytes.byteOffset, 64);
+    if (header.getUint32(4, true) !== 1) refuse(\`the weights have version \${header.getUint32(4, true)}, this module reads version 1\`);
+    if (header.getBigUint64(24, true) !== BigInt(payload.length)) {
+      refuse(\`the weights are cut short or too long (\${payload.length} bytes, the header says \${header.getBigUint64(24, true)})\`);
+    }
+    const said = [8, 12, 16, 20].map((at) => header.getUint32(at, true).toString(16).padStart(8, "0")).join("");
+    if (said !== hash) refuse("the weights are damaged");
+    if (hash !== own.hash || payload.length !== own.bytes) refuse("the weights are of another build");
   };
-  if (bytes.length < 64 || String.fromCharCode(...bytes.subarray(0, 4)) !== "SECW") refuse("these are not weights written by sec");
-  const header = new DataView(bytes.buffer, bytes.byteOffset, 64);
-  if (header.getUint32(4, true) !== 1) refuse(\`the weights have version \${header.getUint32(4, true)}, this module reads version 1\`);
-  if (header.getBigUint64(24, true) !== BigInt(payload.length)) {
-    refuse(\`the weights are cut short or too long (\${payload.length} bytes, the header says \${header.getBigUint64(24, true)})\`);
-  }
-  const said = [8, 12, 16, 20].map((at) => header.getUint32(at, true).toString(16).padStart(8, "0")).join("");
-  if (said !== hash) refuse("the weights are damaged");
-  if (hash !== own.hash || payload.length !== own.bytes) refuse("the weights are of another build");
+  // of another size: refused, with the hash said
+  if (payload.length !== own.bytes) check(digest(payload));
+  return { payload, check };
+}
+
+/** As \`findWeights\`, checked. @param {string} net @param {ArrayBuffer | Uint8Array | URL | string | undefined} given
+ * @param {{ file: string, module: string, bytes: number, hash: string }} own @returns {Promise<Uint8Array>} */
+async function loadWeights(net, given, own) {
+  const { payload, check } = await findWeights(net, given, own);
+  check(digest(payload));
   return payload;
 }
 `;

@@ -1,10 +1,11 @@
 /**
- * Steps -> the bytes of a module that exports `run`, which computes, `expand`, which makes weights that are larger than their file, and
- * `warm`, which makes the engine translate the kernels well.
+ * Steps -> the bytes of a module that exports `run`, which computes, `digest`, which hashes weights where they lie, `expand`, which makes
+ * weights that are larger than their file, and `warm`, which makes the engine translate the kernels well.
  */
 import { must } from "../../compiler/invariant.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
 import { WRITTEN_BY } from "../backend.ts";
+import { digestFunction } from "./digest.ts";
 import { encodeModule, Linker } from "./encoder.ts";
 import { type FunctionBody, FunctionWriter, type Local } from "./function-writer.ts";
 import { addressOf, CONTROL, type MemoryPlan, MOST_BYTES, MOST_THREADS, PAGE } from "./memory.ts";
@@ -112,7 +113,7 @@ function runFunction({ steps }: StepList, plan: MemoryPlan, program: Program, of
  */
 const BUSY_BYTES = 9_000_000;
 /** Smaller functions move or zero a few bytes: nothing to gain. */
-const LEAST_WARMED = 150;
+const LEAST_WARMED = 300;
 
 /** Calls every kernel without work until engines find it busy. Each has a caller of its own, which does not become busy itself. */
 function warmFunction(linker: Linker, kernels: ReadonlySet<FunctionBody>): FunctionBody {
@@ -179,6 +180,7 @@ export function assemble(
       memory: { pages: plan.bytes / PAGE, most: most / PAGE, shared: false, from: { module: "env", name: "memory" } },
       exports: [
         { name: "run", body: run },
+        { name: "digest", body: digestFunction() },
         ...(expand ? [{ name: "expand", body: expand }] : []),
         { name: "warm", body: warmFunction(linker, kernels) },
       ],

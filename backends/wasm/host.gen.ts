@@ -5,7 +5,7 @@ export const host: string = `// Runs the WebAssembly of one net: chooses the bin
 
 /**
  * @typedef {[offset: number, elements: number]} Range bytes from the start of the memory, f32 numbers
- * @typedef {{ net: string, pages: number, scratch: number, scratchPages: number, weights: number, copied: number,
+ * @typedef {{ net: string, pages: number, scratch: number, scratchPages: number, weights: number, digest: number, copied: number,
  *   expansions: [offset: number, size: number, parts: number][], layers: string[],
  *   inputs: Range[], outputs: Range[], steps: { plain: number[], relaxed: number[] }, flags: { plain: number, relaxed: number },
  *   binaries: { plain: () => URL | string, relaxed: () => URL | string } }} Tables \`steps\`: by step, its layer; binaries: a place, or base64
@@ -16,6 +16,9 @@ export const host: string = `// Runs the WebAssembly of one net: chooses the bin
 const MOST_THREADS = 64;
 /** Parts of a step for each thread. */
 const PARTS = 8;
+
+/** Bytes of weights that are copied before they are hashed: they are in the processor's cache then. */
+const PIECE = 262144;
 
 /** A module that holds one relaxed multiply-add: engines that refuse it run the other binary. */
 const PROBE = [
@@ -59,6 +62,33 @@ async function prepare(net, bytes, pages, shared) {
       cause,
     });
   }
+}
+
+/**
+ * Copies the payload of the weights into the memory, expands what is kept smaller in the file, and returns the hash of the payload.
+ * @param {Tables} tables @param {any} memory @param {any} exports @param {Uint8Array} payload of the size that the tables expect
+ */
+function bringWeights(tables, memory, exports, payload) {
+  const { weights, copied, expansions, scratch } = tables;
+  const bytes = new Uint8Array(memory.buffer);
+  const lanes = new Uint32Array(memory.buffer, tables.digest, 4);
+  lanes.set(SEEDS);
+  /** @param {number} from @param {number} end @param {number} to */
+  const bring = (from, end, to) => {
+    bytes.set(payload.subarray(from, end), to);
+    exports.digest(to, to + end - from);
+  };
+  for (let at = 0; at < copied; at += PIECE) bring(at, Math.min(at + PIECE, copied), weights + at);
+  expansions.forEach(([offset, size, parts], i) => {
+    const end = offset + parts * size;
+    for (let part = 0; part < parts; part++) {
+      bring(offset + part * size, offset + (part + 1) * size, scratch);
+      exports.expand(i, part, scratch);
+    }
+    // zeros up to the next tensor of the file are part of what is hashed
+    bring(end, expansions[i + 1]?.[0] ?? payload.length, scratch);
+  });
+  return hashText([...lanes]);
 }
 
 /**
@@ -135,7 +165,7 @@ async function startPool(net, threads, place, setup) {
 /**
  * @param {Tables} tables @param {{ inputs: readonly Port[], outputs: readonly Port[] }} signature @param {string} module URL of the module
  * @param {{ weights?: Bytes, threads?: number, wasm?: { plain?: Bytes, relaxed?: Bytes }, worker?: URL | string, onProgress?: (done: number, total: number) => void }} options
- * @param {() => Promise<Uint8Array>} weights checked payload @param {WorkerPlace | undefined} place
+ * @param {() => Promise<FoundWeights>} weights @param {WorkerPlace | undefined} place
  */
 async function makeWasmNet(tables, signature, module, options, weights, place) {
   const { net } = tables;
@@ -160,20 +190,11 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     if (threads > 1) bytes[tables.flags[kind]] = 3;
     return prepare(net, bytes, tables.pages + (threads - 1) * tables.scratchPages, threads > 1);
   });
-  // bytes that are there wait to be checked until the engine is at the kernels, which takes it as long; a place is asked for them at once
-  const here = ["ArrayBuffer", "Uint8Array"].includes(kindOf(options.weights));
-  const [payload, ready] = await Promise.all([here ? prepared.then(weights) : weights(), prepared]);
+  const [found, ready] = await Promise.all([weights(), prepared]);
   /** @type {any} */
   let memory = ready.memory;
   options.onProgress?.(1, 2);
-  const bytes = new Uint8Array(memory.buffer);
-  bytes.set(payload.subarray(0, tables.copied), tables.weights);
-  tables.expansions.forEach(([offset, size, parts], i) => {
-    for (let part = 0; part < parts; part++) {
-      bytes.set(payload.subarray(offset + part * size, offset + (part + 1) * size), tables.scratch);
-      ready.instance.exports.expand(i, part, tables.scratch);
-    }
-  });
+  found.check(bringWeights(tables, memory, ready.instance.exports, found.payload));
   const steps = tables.steps[kind];
   let young = 2;
   const scratchBytes = tables.scratchPages * 65536;

@@ -14,7 +14,7 @@ import { depthwiseSteps } from "./depthwise.ts";
 import { host, worker } from "./host.gen.ts";
 import type { Expansion, PackedTensor } from "./kernel-code.ts";
 import { kernelFiles } from "./kernel-files.ts";
-import { addressOf, MOST_BYTES, memoryPlan, PAGE, packingKey } from "./memory.ts";
+import { addressOf, CONTROL, MOST_BYTES, memoryPlan, PAGE, packingKey } from "./memory.ts";
 import { type Port, type StepList, stepsOf } from "./steps.ts";
 
 const options = z.strictObject({
@@ -131,6 +131,7 @@ const TABLES = {
   scratch: ${plan.scratch},
   scratchPages: ${plan.scratchBytes / PAGE},
   weights: ${plan.weights},
+  digest: ${CONTROL.digest},
   /** Bytes of the payload that lie in memory as they are; the rest is expanded: place in the payload, bytes of a part, parts. */
   copied: ${packed.offsets[packings.length - expanded.length] ?? packed.payloadBytes},
   expansions: [${expanded.map((p, i) => `[${must(packed.offsets[packings.length - expanded.length + i], "offset")}, ${(p.elements * 4) / p.expansion.parts}, ${p.expansion.parts}]`).join(", ")}],
@@ -167,7 +168,7 @@ const WORKER = {
  * @param {{ weights?: ArrayBuffer | Uint8Array | URL | string, wasm?: any, threads?: number, worker?: URL | string, onProgress?: (done: number, total: number) => void }} [options]
  */
 export function load(options = {}) {
-  return makeWasmNet(TABLES, signature, import.meta.url, options, () => loadWeights(signature.name, options.weights, WEIGHTS), WORKER);
+  return makeWasmNet(TABLES, signature, import.meta.url, options, () => findWeights(signature.name, options.weights, WEIGHTS), WORKER);
 }
 
 ${prelude}

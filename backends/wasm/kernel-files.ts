@@ -9,8 +9,8 @@ export interface KernelFile {
   readonly text: string;
 }
 
-/** What calls the kernels. */
-const NO_KERNELS = new Set(["run", "expand", "warm", "warm-all"]);
+/** What calls the kernels, and what loading needs. */
+const NO_KERNELS = new Set(["run", "digest", "expand", "warm", "warm-all"]);
 
 /** A complete module a file: the function, exported, and what it calls. */
 function moduleText(body: FunctionBody): string {

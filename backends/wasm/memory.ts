@@ -8,8 +8,11 @@ export const PAGE = 65_536;
 /** Bytes a WebAssembly memory of 32-bit addresses can have. */
 export const MOST_BYTES = 65_536 * PAGE;
 export const MOST_THREADS = 64;
-/** Words that threads share, each in a cache line of its own: those of the barrier, and the next part of the present step. */
-export const CONTROL = { arrived: 64, generation: 128, next: 192, end: 1024 } as const;
+/**
+ * Words that threads share, each in a cache line of its own: those of the barrier, and the next part of the present step. The lanes of the
+ * weights' digest are used while loading.
+ */
+export const CONTROL = { arrived: 64, generation: 128, next: 192, digest: 256, end: 1024 } as const;
 /** Vectors may be read past the end of a value by less than this. */
 const GUARD = 256;
 
