@@ -415,6 +415,9 @@ export const messages = {
     output: (p: { output: P; file: P; theirs: P; ours: P }): Message => ({ code: "SE605", severity: "warning", title: `the output \`${p.output}\` of \`${p.file}\` is ${p.theirs} there; in the net it is ${p.ours}`, notes: [], help: "read its values as channels, rows, columns" }),
     unused: (p: { input: P; file: P }): Message => ({ code: "SE605", severity: "warning", title: `the input \`${p.input}\` of \`${p.file}\` is left out: no output depends on it`, notes: [] }),
   },
+  SE606: {
+    unread: (p: { file: P; reason: P }): Message => ({ code: "SE606", severity: "error", title: `\`${p.file}\` cannot be read as a TensorFlow.js model: ${p.reason}`, notes: [], help: "keep `model.json` and its shards in one folder as they were written, and check that tf.loadLayersModel or tf.loadGraphModel opens it" }),
+  },
   SE612: {
     argument: (p: { op: P; argument: P; given: P }): Message => ({ code: "SE612", severity: "error", title: `\`${p.op}\` cannot have \`${p.argument}\` = ${p.given}`, notes: [] }),
     size: (p: { shape: P }): Message => ({ code: "SE612", severity: "error", title: `a value of ${p.shape} is too large`, notes: [], help: "one image may have 2^31 elements in one value" }),
@@ -502,5 +505,6 @@ export const explanations: Readonly<Record<string, { readonly summary: string; r
   SE603: { summary: "a model with open sizes", text: "Only the batch may be open in a net; height and width must be known when a model is imported." },
   SE604: { summary: "a Caffe network that cannot be read", text: "`sec import net.prototxt --weights net.caffemodel` takes a network of Caffe: its layers are protobuf text, its weights protobuf bytes.\nWhat is wanted is the file for inference, often called `deploy.prototxt`: it says what its input is and has no data or loss layers." },
   SE605: { summary: "what an imported net has otherwise than its file", text: "Nets are channels first, [N, C, H, W], on every target; models of TensorFlow are channels last. An import turns inputs and outputs around\nwhere the model itself does so next to them, and says it." },
+  SE606: { summary: "a TensorFlow.js model that cannot be read", text: "`sec import model.json` takes a layers model or a graph model of TensorFlow.js. Its weights lie in the files that it names, beside it." },
   SE612: { summary: "a layer of a model says what no layer here can", text: "A model file gives a layer a number or an argument that has no meaning in the language, or that would make a value too large to hold.\nNothing is written." },
 };

@@ -12,6 +12,7 @@ import { netName } from "./net-draft.ts";
 import { importOnnx } from "./onnx.ts";
 import type { ReadPart } from "./onnx-file.ts";
 import { otherFormat } from "./other-formats.ts";
+import { importTfjs } from "./tfjs.ts";
 import { toSpec } from "./to-spec.ts";
 
 export type { ImportedNet } from "./imported.ts";
@@ -53,7 +54,8 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Imported
   const isCaffe = /\.(?:prototxt|pbtxt)$/i.test(file);
   if (/\.caffemodel$/i.test(file)) return { problem: messages.SE604.alone({ file }) };
   if (options.weights && !isCaffe) return { problem: messages.SE604.surplus({ file }) };
-  const net = isCaffe ? importCaffe(bytes, { ...options, name }) : importOnnx(bytes, { ...options, name });
+  const read = isCaffe ? importCaffe : /\.json$/i.test(file) ? importTfjs : importOnnx;
+  const net = read(bytes, { ...options, name });
   return "problem" in net ? net : written(net, file, !isCaffe || options.weights !== undefined);
 }
 

@@ -88,10 +88,10 @@ function hardSigmoid(cx: Reading, node: OnnxNode): undefined {
   const [alpha, beta] = [float(node, "alpha", 0.2), float(node, "beta", 0.5)];
   if (beta === 0.5 && Math.fround(alpha) === Math.fround(0.2)) return unary(cx, node, "hsigmoid5");
   if (beta === 0.5 && Math.abs(alpha - 1 / 6) < 1e-6) return unary(cx, node, "hsigmoid6");
-  const from = input(cx, node, 0);
+  const from = anyInput(cx, node, 0);
   const scaled = layer(cx, node, { op: "times", inputs: [from.value], attrs: { k: alpha } });
   const moved = layer(cx, node, { op: "plus", inputs: [scaled], attrs: { k: beta } });
-  give(cx, node, layer(cx, node, { op: "clip", inputs: [moved], attrs: { min: 0, max: 1 } }), from.dims);
+  giveLike(cx, node, layer(cx, node, { op: "clip", inputs: [moved], attrs: { min: 0, max: 1 } }), from);
 }
 
 function clip(cx: Reading, node: OnnxNode): undefined {
@@ -115,10 +115,10 @@ export function limit(cx: Reading, node: OnnxNode): undefined {
   const turned = { ...node, inputs: [node.inputs[1 - which] as string] };
   const k = shortest(bound[0] as number);
   if (node.op === "Max") return k === 0 ? unary(cx, turned, "relu") : unary(cx, turned, "clip", { min: k, max: 3.4e38 });
-  const from = input(cx, turned, 0);
+  const from = anyInput(cx, turned, 0);
   const maker = cx.draft.nodeOf(from.value);
   // a relu that nothing else reads is left out
-  if (k === 6 && maker?.op === "relu") return give(cx, node, layer(cx, node, { op: "relu6", inputs: maker.inputs }), from.dims);
+  if (k === 6 && maker?.op === "relu") return giveLike(cx, node, layer(cx, node, { op: "relu6", inputs: maker.inputs }), from);
   unary(cx, turned, "clip", { min: -3.4e38, max: k });
 }
 

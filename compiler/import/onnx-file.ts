@@ -21,13 +21,24 @@ export interface Constant {
   readonly name?: string | undefined;
 }
 
+export type NodeAttribute = Pick<AttributeProto, "i" | "f" | "s" | "ints" | "floats"> & { readonly t?: TensorProto | undefined };
+
 export interface OnnxNode {
   readonly name: string;
   readonly op: string;
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attrs: ReadonlyMap<string, AttributeProto>;
+  readonly attrs: ReadonlyMap<string, NodeAttribute>;
+  /** What it stands for in a file of another format, where that is called otherwise. */
+  readonly source?: NodeSource;
+  /** Why it has no equivalent, when that is known before it is read; "" for an unknown kind. */
+  readonly refused?: string;
+}
+
+export interface NodeSource {
+  readonly name: string;
+  readonly kind: string;
 }
 
 export interface OnnxModel {
@@ -37,6 +48,8 @@ export interface OnnxModel {
   readonly outputs: readonly string[];
   readonly nodes: readonly OnnxNode[];
   readonly constants: ReadonlyMap<string, Constant>;
+  /** Maps that come in are [N, H, W, C], whatever reads them. */
+  readonly channelsLast?: boolean;
 }
 
 /** A reason why the file cannot be read; becomes SE601. */

@@ -40,9 +40,10 @@ export function channelsLastInput(
   readers: ReadonlyMap<string, readonly OnnxNode[]>,
   name: string,
   sizes: readonly number[],
+  isKnown: boolean,
 ): Pick<Seen, "dims" | "perm"> | undefined {
   const [height, width, channels] = sizes;
-  if (sizes.length !== 3 || !isBroughtForward(readers, name)) return undefined;
+  if (sizes.length !== 3 || !(isKnown || isBroughtForward(readers, name))) return undefined;
   return { dims: [channels, height, width] as number[], perm: LAST };
 }
 

@@ -134,11 +134,16 @@ export function transpose(cx: Reading, node: OnnxNode): undefined {
   const dims = perm.slice(1).map((p) => from.dims[p - 1] as number);
   const order = perm.slice(1).filter((p) => from.dims[p - 1] !== 1);
   // sizes of 1 move no element
-  if (order.every((p, i) => i === 0 || p > (order[i - 1] as number))) return give(cx, node, from.value, dims);
+  if (order.every((p, i) => i === 0 || p > (order[i - 1] as number))) {
+    give(cx, node, from.value, dims);
+    const seen = cx.seen.get(node.outputs[0] ?? "");
+    if (seen && from.padded && perm.every((p, i) => p === i)) cx.seen.set(node.outputs[0] ?? "", { ...seen, padded: from.padded });
+    return;
+  }
   if (perm.join() === "0,1,3,2") {
     return give(cx, node, layer(cx, node, { op: "swaphw", inputs: [settle(cx, from, labelOf(node))] }));
   }
-  cx.seen.set(node.outputs[0] ?? "", { value: from.value, dims: from.dims, perm });
+  cx.seen.set(node.outputs[0] ?? "", { value: from.value, dims: from.dims, perm, ...(from.padded ? { padded: from.padded } : {}) });
 }
 
 export function flatten(cx: Reading, node: OnnxNode): undefined {

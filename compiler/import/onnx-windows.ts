@@ -45,7 +45,6 @@ function windowOf(node: OnnxNode, kernel: readonly number[], size: readonly numb
     if (pads.length !== 4 || pads.some((p) => p < 0)) refuse(`its padding is [${pads}]`);
     return { kernel, stride, dilation, pad: border(pads), pads };
   }
-  if (extra.some((p) => p !== 0)) refuse(`auto_pad=${auto} after a Pad`);
   // TensorFlow's rule; the odd one goes after (UPPER) or before (LOWER)
   const total = [0, 1].map((i) => {
     const [n, k, s, d] = [size[i], kernel[i], stride[i], dilation[i]] as [number, number, number, number];
@@ -95,9 +94,11 @@ export function conv(cx: Reading, node: OnnxNode): undefined {
   if (alongChannels(cx, node, from, weight.shape)) return;
   if (weight.shape.length !== 4) refuse(`it is a convolution of ${weight.shape.length - 2} axes`);
   const [out, , ...kernel] = weight.shape as [number, number, number, number];
-  const value = from.padded ? from.padded.value : settle(cx, from, labelOf(node));
+  // a window that is padded by the size of the map is padded by that of the padded map
+  const padded = text(node, "auto_pad", "NOTSET").startsWith("SAME") ? undefined : from.padded;
+  const value = padded ? padded.value : settle(cx, from, labelOf(node));
   const size = draftDims(cx, value);
-  const w = windowOf(node, kernel, size.slice(1), from.padded?.pads);
+  const w = windowOf(node, kernel, size.slice(1), padded?.pads);
   const groups = int(node, "group", 1);
   const attrs = {
     out,

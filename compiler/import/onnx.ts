@@ -10,7 +10,7 @@ import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart
 import { channelsLastInput, channelsLastOutput, inputNote } from "./onnx-layout.ts";
 import { concat, flatten, gather, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
 import { norm } from "./onnx-norms.ts";
-import { anyInput, give, input, labelOf, layer, type Reading, Refusal, refuse, type Seen, settle, text } from "./onnx-reading.ts";
+import { anyInput, fileDims, give, input, labelOf, layer, type Reading, Refusal, refuse, type Seen, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
 import { nameTensors } from "./tensor-names.ts";
 
@@ -82,14 +82,27 @@ export function importOnnx(bytes: Uint8Array, options: OnnxOptions): ImportedNet
   let model: OnnxModel;
   try {
     model = readOnnx(bytes, options.readPart ?? (() => undefined));
-    return convert(model, options);
+    return netOfNodes(model, options, {
+      unread: (reason) => messages.SE601.unread({ file: options.file, reason }),
+      refused: (count, nodes) => messages.SE602.nodes({ file: options.file, count, nodes }),
+    });
   } catch (error) {
     if (error instanceof Unreadable) return { problem: messages.SE601.unread({ file: options.file, reason: error.message }) };
     throw error;
   }
 }
 
-function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions): ImportedNet | { readonly problem: Message } {
+/** How problems are said of a file of this format. */
+export interface FileWords {
+  unread(reason: string): Message;
+  refused(count: number, nodes: string): Message;
+}
+
+export function netOfNodes(
+  model: OnnxModel,
+  { file, name, shapes, readPart }: OnnxOptions,
+  words: FileWords,
+): ImportedNet | { readonly problem: Message } {
   const draft = netDraft();
   const cx: Reading = {
     draft,
@@ -106,7 +119,7 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
   const notes: Message[] = [];
   for (const { name: given, shape } of model.inputs) {
     const wanted = shapes?.[given];
-    const example = exampleOf(given, shape?.slice(1) ?? []);
+    const example = exampleOf(given, shape?.slice(1) ?? [], model.channelsLast === true);
     if (wanted && shape && wanted.length !== shape.length)
       return { problem: messages.SE603.rank({ file, input: given, count: wanted.length, want: shape.length, example }) };
     const sizes = wanted ?? shape;
@@ -118,9 +131,9 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
       return { problem: messages.SE603.open({ file, input: given, shape: shown, example }) };
     }
     if ((known.length !== 1 && known.length !== 3) || known.some((d) => !Number.isInteger(d) || d < 1 || d > LARGEST_SIZE)) {
-      return { problem: messages.SE601.unread({ file, reason: `its input \`${given}\` has the shape [${sizes}]` }) };
+      return { problem: words.unread(`its input \`${given}\` has the shape [${sizes}]`) };
     }
-    const turned = channelsLastInput(cx.readers, given, known);
+    const turned = channelsLastInput(cx.readers, given, known, model.channelsLast === true);
     const seen: Seen = { value: draft.input(given, turned?.dims ?? known), dims: known, ...turned };
     cx.seen.set(given, seen);
     if (turned) notes.push(inputNote(file, given, seen));
@@ -151,10 +164,13 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
     if (why !== undefined && maker) refused.push({ node: maker, why: `as an output: ${why}` });
   }
   if (refused.length > 0) {
-    const list = refused.map(({ node, why }) => `\`${labelOf(node)}\` (${node.op})${why && `: ${why}`}`).join("; ");
-    return { problem: messages.SE602.nodes({ file, count: refused.length, nodes: list }) };
+    const list = refused.map(({ node, why }) => {
+      const { name, kind } = node.source ?? { name: labelOf(node), kind: node.op };
+      return `\`${name}\` (${kind})${why && `: ${why}`}`;
+    });
+    return { problem: words.refused(refused.length, list.join("; ")) };
   }
-  if (outputs.length === 0) return { problem: messages.SE601.unread({ file, reason: "no layer makes its outputs" }) };
+  if (outputs.length === 0) return { problem: words.unread("no layer makes its outputs") };
   const net = draft.finish(name, outputs);
   const kept = new Set(net.inputs.map((i) => i.name));
   for (const { name: given } of model.inputs) if (!kept.has(given)) notes.push(messages.SE605.unused({ file, input: given }));
@@ -162,8 +178,8 @@ function convert(model: OnnxModel, { file, name, shapes, readPart }: OnnxOptions
 }
 
 /** A value for `--shape`, with the sizes that are known. */
-const exampleOf = (input: string, rest: readonly (number | undefined)[]): string =>
-  `${input}=1x${rest.length === 3 ? rest.map((d, i) => d ?? (i === 0 ? 3 : 224)).join("x") : "3x224x224"}`;
+const exampleOf = (input: string, rest: readonly (number | undefined)[], isLast: boolean): string =>
+  `${input}=1x${(rest.length === 3 ? rest : [undefined, undefined, undefined]).map((d, i) => d ?? (i === (isLast ? 2 : 0) ? 3 : 224)).join("x")}`;
 
 function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
   const readers = new Map<string, OnnxNode[]>();
@@ -180,9 +196,9 @@ function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
 const readerOf = (node: OnnxNode) =>
   node.domain === "" ? (isPlain(node.op) ? plain : Object.hasOwn(READERS, node.op) ? READERS[node.op] : undefined) : undefined;
 
-const isKnown = (node: OnnxNode): boolean => readerOf(node) !== undefined || (node.domain === "" && isFoldable(node.op));
+const isKnown = (node: OnnxNode): boolean => (readerOf(node) !== undefined && node.refused === undefined) || (node.domain === "" && isFoldable(node.op));
 
-const unknownKind = (node: OnnxNode): string => (node.domain === "" ? "" : `of the domain ${node.domain}`);
+const unknownKind = (node: OnnxNode): string => node.refused ?? (node.domain === "" ? "" : `of the domain ${node.domain}`);
 
 /** Whether the node's value is known, and kept. */
 function foldConstants(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): boolean {
@@ -194,7 +210,7 @@ function foldConstants(cx: Reading, node: OnnxNode, readPart: ReadPart | undefin
   const known = node.inputs.map((i) => (i === "" ? undefined : cx.constants.get(i)));
   if (node.op === "Shape") {
     const seen = cx.seen.get(node.inputs[0] ?? "");
-    if (seen && keep(vector([Number.NaN, ...seen.dims]))) return true;
+    if (seen && keep(vector([Number.NaN, ...fileDims(seen)]))) return true;
   }
   if (cx.budget.left <= 0 || !node.inputs.every((i, n) => i === "" || known[n])) return false;
   const folded = foldNode(node, known);
@@ -205,6 +221,7 @@ function foldConstants(cx: Reading, node: OnnxNode, readPart: ReadPart | undefin
 /** Reads one node; gives the reason when it has no equivalent ("" when its kind is unknown). */
 function readNode(cx: Reading, node: OnnxNode, readPart: ReadPart | undefined): string | undefined {
   if (cx.done.has(node) || foldConstants(cx, node, readPart)) return undefined;
+  if (node.refused !== undefined) return node.refused;
   if (node.op === "Constant") return "its value is no tensor";
   const reader = readerOf(node);
   if (!reader) return unknownKind(node);
