@@ -106,7 +106,7 @@ function importFile(session: Session, options: ImportOptions, file: string): num
 
 export const importCommand: Register = (command, host) => {
   withShape(command)
-    .argument("<model>", "an ONNX model, or a Caffe network (.prototxt)")
+    .argument("<model>", "an ONNX model, a TensorFlow.js model (model.json), or a Caffe network (.prototxt)")
     .option("-o, --out-dir <DIR>", "where the spec and the weights go", ".")
     .option("--name <NET>", "what the net is called (default: as the file)")
     .option("--weights <FILE>", "the .caffemodel of a Caffe network; without it only the spec is written")
@@ -114,7 +114,7 @@ export const importCommand: Register = (command, host) => {
     .addOption(new Option("--force", "overwrite files that sec did not write"))
     .addHelpText(
       "after",
-      "\nExamples:\n  sec import model.onnx -o nets\n  sec import ocr.onnx --shape x=1x3x48x192 --json\n  sec import SE-ResNet-50.prototxt --weights SE-ResNet-50.caffemodel",
+      "\nExamples:\n  sec import model.onnx -o nets\n  sec import ocr.onnx --shape x=1x3x48x192 --json\n  sec import model.json --name mobilenet --shape input_1=1x224x224x3\n  sec import SE-ResNet-50.prototxt --weights SE-ResNet-50.caffemodel",
     )
     .action(action<[string], ImportOptions>(host, (session, options, file) => importFile(session, options, file)));
 };

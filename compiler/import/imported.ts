@@ -16,6 +16,11 @@ export interface ImportedNet {
   readonly weights: ReadonlyMap<string, ImportedTensor>;
   /** Those of `weights` that the file itself names; the others are called after their layers. Undefined: it names none. */
   readonly fileNames?: ReadonlySet<string>;
+  /**
+   * Labels that the file's tool made up ("re_lu_3"). Where it does that, names without a module do not say that a layer without tensors
+   * lies in none.
+   */
+  readonly madeUp?: ReadonlySet<string>;
   /** What the net has otherwise than the file. */
   readonly notes?: readonly Message[];
 }

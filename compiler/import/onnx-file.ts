@@ -50,6 +50,8 @@ export interface OnnxModel {
   readonly constants: ReadonlyMap<string, Constant>;
   /** Maps that come in are [N, H, W, C], whatever reads them. */
   readonly channelsLast?: boolean;
+  /** Names of nodes that the file's tool made up. */
+  readonly madeUp?: ReadonlySet<string>;
 }
 
 /** A reason why the file cannot be read; becomes SE601. */

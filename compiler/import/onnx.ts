@@ -174,7 +174,11 @@ export function netOfNodes(
   const net = draft.finish(name, outputs);
   const kept = new Set(net.inputs.map((i) => i.name));
   for (const { name: given } of model.inputs) if (!kept.has(given)) notes.push(messages.SE605.unused({ file, input: given }));
-  return { ...foldIdioms(nameTensors(net, cx.tensorNames)), ...(notes.length > 0 ? { notes } : {}) };
+  return {
+    ...foldIdioms(nameTensors(net, cx.tensorNames)),
+    ...(model.madeUp ? { madeUp: model.madeUp } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
+  };
 }
 
 /** A value for `--shape`, with the sizes that are known. */
@@ -196,7 +200,8 @@ function readersOf(nodes: readonly OnnxNode[]): Map<string, OnnxNode[]> {
 const readerOf = (node: OnnxNode) =>
   node.domain === "" ? (isPlain(node.op) ? plain : Object.hasOwn(READERS, node.op) ? READERS[node.op] : undefined) : undefined;
 
-const isKnown = (node: OnnxNode): boolean => (readerOf(node) !== undefined && node.refused === undefined) || (node.domain === "" && isFoldable(node.op));
+const isKnown = (node: OnnxNode): boolean =>
+  (readerOf(node) !== undefined && node.refused === undefined) || (node.domain === "" && isFoldable(node.op));
 
 const unknownKind = (node: OnnxNode): string => node.refused ?? (node.domain === "" ? "" : `of the domain ${node.domain}`);
 

@@ -81,6 +81,10 @@ export function placesOf(net: ImportedNet): Places | undefined {
 /** "relu_1" of a relu: its attribute in a PyTorch class, with a number for every further use. */
 const saysNoMore = (name: string, op: string): boolean => /^(act|activation|nonlinearity)$/.test(name) || name.replace(/_?\d+$/, "") === op;
 
+/** Also with the number that further layers of one node get, or the operation behind it. */
+const isMadeUp = (label: string, madeUp: ReadonlySet<string>): boolean =>
+  label.includes("/") || madeUp.has(label) || madeUp.has(label.replace(/_\d+$/, ""));
+
 /** Layers without tensors: by the modules that the others have shown to exist. */
 function placeOthers(net: ImportedNet, places: Map<string, NodePlace>, ownNames: boolean): void {
   const others = net.nodes.filter((n) => !hasTensors(n));
@@ -102,6 +106,10 @@ function placeOthers(net: ImportedNet, places: Map<string, NodePlace>, ownNames:
     if (module) shared.set(key(module), (shared.get(key(module)) ?? 0) + 1);
   }
   for (const node of others) {
+    if (net.madeUp && !labelWithoutOp(node.label).includes(".")) {
+      places.set(node.output, { scope: undefined, own: isMadeUp(node.label, net.madeUp) ? undefined : node.label });
+      continue;
+    }
     const module = moduleOf(node.label);
     if (module) {
       if (module.length === 0 || levels.has(key(module))) places.set(node.output, { scope: module, own: undefined });
@@ -119,6 +127,7 @@ function placeOthers(net: ImportedNet, places: Map<string, NodePlace>, ownNames:
     let scope = way.slice(0, -1);
     while (scope.length > 0 && !levels.has(key(scope))) scope = scope.slice(0, -1);
     const isWhole = scope.length === way.length - 1 && !layers.has(key(way));
-    places.set(node.output, { scope, own: isWhole ? way.at(-1) : undefined });
+    const isOwn = isWhole && !(net.madeUp && isMadeUp(node.label, net.madeUp));
+    places.set(node.output, { scope, own: isOwn ? way.at(-1) : undefined });
   }
 }

@@ -29,8 +29,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
   softplus: plain("Softplus"),
   softsign,
   elu: plain("Elu", { alpha: 1 }),
-  selu: (list, origin, x) =>
-    put(list, origin, "Mul", [put(list, origin, "Elu", [x], { alpha: SELU.alpha }), number(list, SELU.scale)]),
+  selu: (list, origin, x) => put(list, origin, "Mul", [put(list, origin, "Elu", [x], { alpha: SELU.alpha }), number(list, SELU.scale)]),
   swish: plain("Swish"),
   silu: plain("Swish"),
   mish: plain("Mish"),

@@ -44,7 +44,6 @@ const attribute = z.object({
   shape: dims.optional(),
   list: z.object({ s: z.array(bytes).optional(), i: z.array(long).optional(), f: z.array(z.number()).optional() }).optional(),
 });
-export type GraphAttribute = z.infer<typeof attribute>;
 
 const graphNode = z.object({
   name: z.string().min(1),
@@ -52,7 +51,6 @@ const graphNode = z.object({
   input: z.array(z.string()).optional(),
   attr: z.record(z.string(), attribute).optional(),
 });
-export type GraphNode = z.infer<typeof graphNode>;
 
 const graph = z.object({ node: z.array(graphNode).min(1) });
 export type GraphDef = z.infer<typeof graph>;
@@ -98,9 +96,10 @@ export function readTfjsFile(data: Uint8Array): TfjsFile {
   if (typeof json !== "object" || json === null || !("modelTopology" in json)) throw new Unreadable("it has no `modelTopology`");
   const file = checked(modelFile, json, "");
   const { modelTopology: topology } = file;
-  const model = "node" in topology
-    ? { kind: "graph" as const, graph: checked(graph, topology, "modelTopology"), signature: file.signature }
-    : { kind: "layers" as const, topology: checked(kerasLayer, topology.model_config ?? topology, "modelTopology") };
+  const model =
+    "node" in topology
+      ? { kind: "graph" as const, graph: checked(graph, topology, "modelTopology"), signature: file.signature }
+      : { kind: "layers" as const, topology: checked(kerasLayer, topology.model_config ?? topology, "modelTopology") };
   return { manifest: file.weightsManifest ?? [], model };
 }
 

@@ -4,7 +4,7 @@ import type { KerasConfig } from "./tfjs-json.ts";
 
 const isSize = (x: unknown): x is number => typeof x === "number" && Number.isInteger(x) && x >= 0;
 
-export function value(config: KerasConfig, name: string, other: number): number {
+export function number(config: KerasConfig, name: string, other: number): number {
   const given = config[name] ?? other;
   return typeof given === "number" && Number.isFinite(given) ? given : refuse(`\`${name}\` is ${shown(given)}`);
 }

@@ -3,7 +3,7 @@ import type { Constant } from "./onnx-file.ts";
 import { refuse, sizeOf } from "./reading.ts";
 import { activation, relu6, softmax } from "./tfjs-activations.ts";
 import type { KerasConfig } from "./tfjs-json.ts";
-import { flag, isLastIn, pairs, pairOf, sizes, text, value as valueOf } from "./tfjs-layer-config.ts";
+import { flag, isLastIn, number as numberOf, pairOf, pairs, sizes, text } from "./tfjs-layer-config.ts";
 import { type NodeList, number, numbers, type Origin, onMap, put, putConstant } from "./tfjs-nodes.ts";
 import { convolution, dense, type Named, pool, transposedConvolution, type Window } from "./tfjs-windows.ts";
 
@@ -50,12 +50,14 @@ function windowOf(cx: LayerReading, stride = pairOf(cx.config, "strides", [1, 1]
   };
 }
 
-/** What comes behind a layer that has an `activation` of its own. */
+/** What comes behind a layer that has an `activation` of its own: a layer without a name. */
 function activated(cx: LayerReading, value: string, rank: number, isLast: boolean): KerasValue {
-  return { value: activation(cx.list, cx.origin, value, text(cx.config, "activation", "linear"), rank, isLast), rank };
+  const origin = { ...cx.origin, path: `${cx.origin.path}/Activation` };
+  return { value: activation(cx.list, origin, value, text(cx.config, "activation", "linear"), rank, isLast), rank };
 }
 
-const kernelOf = (constant: Constant): Constant => (constant.shape.length === 4 ? constant : refuse(`its kernel has the shape [${constant.shape}]`));
+const kernelOf = (constant: Constant): Constant =>
+  constant.shape.length === 4 ? constant : refuse(`its kernel has the shape [${constant.shape}]`);
 
 function conv(kind: "conv" | "depthwise"): Reader {
   const roles = kind === "conv" ? ["kernel"] : ["depthwise_kernel", "kernel"];
@@ -64,7 +66,7 @@ function conv(kind: "conv" | "depthwise"): Reader {
     const kernel = wanted(cx, roles, 0, "weight");
     kernelOf(kernel.constant);
     const w = windowOf(cx);
-    const filter = { kernel, bias: biasOf(cx, 1), kind, groups: valueOf(cx.config, "groups", 1) };
+    const filter = { kernel, bias: biasOf(cx, 1), kind, groups: numberOf(cx.config, "groups", 1) };
     return activated(cx, convolution(cx.list, cx.origin, x.value, filter, w), 4, w.isLast);
   };
 }
@@ -78,7 +80,12 @@ function separable(cx: LayerReading, x: KerasValue): KerasValue {
   kernelOf(point.constant);
   const between = convolution(cx.list, cx.origin, x.value, { kernel, kind: "depthwise" }, w);
   const filter = { kernel: point, bias: biasOf(cx, 2, ".pointwise"), kind: "conv" as const };
-  return activated(cx, convolution(cx.list, cx.origin, between, filter, { ...w, stride: [1, 1], dilation: [1, 1], padding: "VALID" }), 4, w.isLast);
+  return activated(
+    cx,
+    convolution(cx.list, cx.origin, between, filter, { ...w, stride: [1, 1], dilation: [1, 1], padding: "VALID" }),
+    4,
+    w.isLast,
+  );
 }
 
 function deconv(cx: LayerReading, x: KerasValue): KerasValue {
@@ -113,7 +120,8 @@ function isLastAxis(cx: LayerReading, x: KerasValue): boolean {
 /** Scale and shift, or what stands for those that the layer has not. */
 function scaleOf(cx: LayerReading, channels: number): { weight: string; bias: string; count: number } {
   const part = (role: string, own: string, isThere: boolean, index: number, other: number): string => {
-    if (!isThere) return putConstant(cx.list, { shape: [channels], data: new Float32Array(channels).fill(other) }, `${cx.origin.path}.${role}`);
+    if (!isThere)
+      return putConstant(cx.list, { shape: [channels], data: new Float32Array(channels).fill(other) }, `${cx.origin.path}.${role}`);
     const { constant, name } = wanted(cx, [own], index, role);
     return putConstant(cx.list, constant, name);
   };
@@ -130,9 +138,11 @@ function batchNorm(cx: LayerReading, x: KerasValue): KerasValue {
   const variance = wanted(cx, ["moving_variance"], count + 1, "running_var");
   const { weight, bias } = scaleOf(cx, sizeOf(mean.constant.shape));
   const tensors = [weight, bias, putConstant(cx.list, mean.constant, mean.name), putConstant(cx.list, variance.constant, variance.name)];
-  const epsilon = valueOf(cx.config, "epsilon", 1e-3);
+  const epsilon = numberOf(cx.config, "epsilon", 1e-3);
   const { list, origin } = cx;
-  const made = onMap(list, origin, x.value, x.rank === 4 && isLast, (v) => put(list, origin, "BatchNormalization", [v, ...tensors], { epsilon }));
+  const made = onMap(list, origin, x.value, x.rank === 4 && isLast, (v) =>
+    put(list, origin, "BatchNormalization", [v, ...tensors], { epsilon }),
+  );
   return { value: made, rank: x.rank };
 }
 
@@ -141,7 +151,7 @@ function layerNorm(cx: LayerReading, x: KerasValue): KerasValue {
   const { list, origin } = cx;
   const some = cx.tensor(["gamma"], 0) ?? cx.tensor(["beta"], 0) ?? refuse("it has neither scale nor shift");
   const { weight, bias } = scaleOf(cx, sizeOf(some.shape));
-  const epsilon = valueOf(cx.config, "epsilon", 1e-3);
+  const epsilon = numberOf(cx.config, "epsilon", 1e-3);
   return { value: put(list, origin, "LayerNormalization", [x.value, weight, bias], { axis: -1, epsilon }), rank: x.rank };
 }
 
@@ -174,8 +184,15 @@ function cropping(cx: LayerReading, x: KerasValue): KerasValue {
   ranked(x, 4);
   const [[top, bottom], [left, right]] = pairs(cx.config, "cropping", [0, 0]);
   const end = (cut: number): number => (cut === 0 ? 2 ** 31 : -cut);
-  const parts = [[top, left], [end(bottom), end(right)], [2, 3]].map((p) => numbers(cx.list, p));
-  return { value: onMap(cx.list, cx.origin, x.value, isLastIn(cx.config), (v) => put(cx.list, cx.origin, "Slice", [v, ...parts])), rank: 4 };
+  const parts = [
+    [top, left],
+    [end(bottom), end(right)],
+    [2, 3],
+  ].map((p) => numbers(cx.list, p));
+  return {
+    value: onMap(cx.list, cx.origin, x.value, isLastIn(cx.config), (v) => put(cx.list, cx.origin, "Slice", [v, ...parts])),
+    rank: 4,
+  };
 }
 
 function upSampling(cx: LayerReading, x: KerasValue): KerasValue {
@@ -185,7 +202,10 @@ function upSampling(cx: LayerReading, x: KerasValue): KerasValue {
   // TensorFlow.js takes pixels by their corners, in both modes
   const attrs = { mode: mode === "bilinear" ? "linear" : mode, coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
   const scales = numbers(cx.list, [1, 1, h, w]);
-  return { value: onMap(cx.list, cx.origin, x.value, isLastIn(cx.config), (v) => put(cx.list, cx.origin, "Resize", [v, "", scales], attrs)), rank: 4 };
+  return {
+    value: onMap(cx.list, cx.origin, x.value, isLastIn(cx.config), (v) => put(cx.list, cx.origin, "Resize", [v, "", scales], attrs)),
+    rank: 4,
+  };
 }
 
 /** Operands of one rank, those of a lower one with axes of 1 after the batch (`Merge.call`), and channels first where they are maps. */
@@ -196,15 +216,26 @@ function merged(cx: LayerReading, make: (values: readonly string[], isTurned: bo
   const isTurned = rank === 4 && cx.isLast;
   const values = inputs.map(({ value }, i) => {
     const missing = rank - (ranks[i] as number);
-    const whole = missing === 0 ? value : put(list, origin, "Unsqueeze", [value, numbers(list, Array.from({ length: missing }, (_, n) => n + 1))]);
+    const whole =
+      missing === 0
+        ? value
+        : put(list, origin, "Unsqueeze", [
+            value,
+            numbers(
+              list,
+              Array.from({ length: missing }, (_, n) => n + 1),
+            ),
+          ]);
     return isTurned ? put(list, origin, "Transpose", [whole], { perm: [0, 3, 1, 2] }) : whole;
   });
   const result = make(values, isTurned);
   return { value: isTurned ? put(list, origin, "Transpose", [result], { perm: [0, 2, 3, 1] }) : result, rank };
 }
 
-const joinedBy = (op: string): Reader => (cx) =>
-  merged(cx, (values) => values.slice(1).reduce((a, b) => put(cx.list, cx.origin, op, [a, b]), values[0] as string));
+const joinedBy =
+  (op: string): Reader =>
+  (cx) =>
+    merged(cx, (values) => values.slice(1).reduce((a, b) => put(cx.list, cx.origin, op, [a, b]), values[0] as string));
 
 const sum = (cx: LayerReading, values: readonly string[]): string =>
   values.length === 2 ? put(cx.list, cx.origin, "Add", values) : put(cx.list, cx.origin, "Sum", values);
@@ -212,7 +243,7 @@ const sum = (cx: LayerReading, values: readonly string[]): string =>
 function concatenate(cx: LayerReading): KerasValue {
   if (new Set(cx.inputs.map((i) => i.rank)).size > 1) refuse("it joins values of different ranks");
   const rank = cx.inputs[0]?.rank ?? 0;
-  const given = valueOf(cx.config, "axis", -1);
+  const given = numberOf(cx.config, "axis", -1);
   const axis = given < 0 ? given + rank : given;
   return merged(cx, (values, isTurned) => put(cx.list, cx.origin, "Concat", values, { axis: isTurned ? ([0, 2, 3, 1][axis] ?? 0) : axis }));
 }
@@ -237,8 +268,8 @@ function permute(cx: LayerReading, x: KerasValue): KerasValue {
 
 function relu(cx: LayerReading, x: KerasValue): KerasValue {
   const { list, origin, config } = cx;
-  const [slope, threshold] = [valueOf(config, "negative_slope", 0), valueOf(config, "threshold", 0)];
-  const max = config.max_value === null || config.max_value === undefined ? undefined : valueOf(config, "max_value", 0);
+  const [slope, threshold] = [numberOf(config, "negative_slope", 0), numberOf(config, "threshold", 0)];
+  const max = config.max_value === null || config.max_value === undefined ? undefined : numberOf(config, "max_value", 0);
   if (threshold !== 0) refuse(`its threshold is ${threshold}`);
   if (slope === 0 && max === 6) return { ...x, value: relu6(list, origin, x.value) };
   if (slope === 0 && max !== undefined) return { ...x, value: put(list, origin, "Clip", [x.value, number(list, 0), number(list, max)]) };
@@ -314,13 +345,16 @@ const READERS: Readonly<Record<string, Reader>> = {
   Permute: permute,
   ReLU: relu,
   LeakyReLU: (cx, x) => {
-    const alpha = valueOf(cx.config, "alpha", valueOf(cx.config, "negative_slope", 0.3));
+    const alpha = numberOf(cx.config, "alpha", numberOf(cx.config, "negative_slope", 0.3));
     return { ...x, value: put(cx.list, cx.origin, "LeakyRelu", [x.value], { alpha }) };
   },
-  ELU: (cx, x) => ({ ...x, value: put(cx.list, cx.origin, "Elu", [x.value], { alpha: valueOf(cx.config, "alpha", 1) }) }),
+  ELU: (cx, x) => ({ ...x, value: put(cx.list, cx.origin, "Elu", [x.value], { alpha: numberOf(cx.config, "alpha", 1) }) }),
   PReLU: prelu,
-  Softmax: (cx, x) => ({ ...x, value: softmax(cx.list, cx.origin, x.value, valueOf(cx.config, "axis", 1), x.rank, cx.isLast) }),
-  Activation: (cx, x) => ({ ...x, value: activation(cx.list, cx.origin, x.value, text(cx.config, "activation", "linear"), x.rank, cx.isLast) }),
+  Softmax: (cx, x) => ({ ...x, value: softmax(cx.list, cx.origin, x.value, numberOf(cx.config, "axis", 1), x.rank, cx.isLast) }),
+  Activation: (cx, x) => ({
+    ...x,
+    value: activation(cx.list, cx.origin, x.value, text(cx.config, "activation", "linear"), x.rank, cx.isLast),
+  }),
   Rescaling: rescaling,
   Normalization: normalization,
   // they work while a net is trained only

@@ -3,7 +3,7 @@ import { type Constant, type OnnxModel, Unreadable } from "./onnx-file.ts";
 import { Refusal } from "./reading.ts";
 import { checked, type KerasConfig, type KerasLayer, kerasConfig, kerasLayer } from "./tfjs-json.ts";
 import { isKnownLayer, type KerasValue, readLayer } from "./tfjs-layer-kinds.ts";
-import { type NodeList, nodeList, type Origin, putRefused } from "./tfjs-nodes.ts";
+import { type NodeList, nodeList, type Origin, put, putRefused } from "./tfjs-nodes.ts";
 import { weightFinder } from "./tfjs-weight-names.ts";
 
 /** Models inside models. */
@@ -18,6 +18,7 @@ interface Walk {
   readonly find: ReturnType<typeof weightFinder>;
   readonly inputs: { name: string; shape: readonly (number | undefined)[] }[];
   readonly isLast: boolean;
+  readonly madeUp: Set<string>;
   calls: number;
 }
 
@@ -30,7 +31,7 @@ interface Topology {
 export function layersModel(topology: KerasLayer, weights: ReadonlyMap<string, Constant>): OnnxModel {
   const model = topologyOf(topology, "modelTopology");
   const isLast = !saysChannelsFirst(model, 0);
-  const w: Walk = { list: nodeList(), find: weightFinder(weights), inputs: [], isLast, calls: 0 };
+  const w: Walk = { list: nodeList(), find: weightFinder(weights), inputs: [], isLast, madeUp: new Set(), calls: 0 };
   const results = model.isSequence ? sequence(w, model, undefined, "", 0) : functional(w, model, undefined, "", 0);
   const outputs = results.map(({ value, by }, i) => {
     const name = results.findIndex((r) => r.by === by) === i ? by : `${by}_${i}`;
@@ -38,7 +39,7 @@ export function layersModel(topology: KerasLayer, weights: ReadonlyMap<string, C
     return name;
   });
   const { nodes, constants } = w.list;
-  return { opset: 17, name: "", inputs: w.inputs, outputs, nodes, constants, channelsLast: isLast };
+  return { opset: 17, name: "", inputs: w.inputs, outputs, nodes, constants, channelsLast: isLast, madeUp: w.madeUp };
 }
 
 const nameOf = (layer: KerasLayer): string => {
@@ -59,7 +60,9 @@ function saysChannelsFirst({ layers }: Topology, depth: number): boolean {
   return layers.some((layer) => {
     if (MODELS.has(layer.class_name)) return depth < DEEPEST && saysChannelsFirst(topologyOf(layer, nameOf(layer)), depth + 1);
     const { config } = layer;
-    return typeof config === "object" && config !== null && "data_format" in config && /^channels_?first$/i.test(String(config.data_format));
+    return (
+      typeof config === "object" && config !== null && "data_format" in config && /^channels_?first$/i.test(String(config.data_format))
+    );
   });
 }
 
@@ -80,6 +83,7 @@ function declare(w: Walk, name: string, config: KerasConfig): Result {
 
 /** Layers one after the other; the first one may say what comes in. */
 function sequence(w: Walk, { layers }: Topology, given: readonly KerasValue[] | undefined, scope: string, depth: number): Result[] {
+  const place = placeOf(scope, layers);
   let current: readonly Result[] | undefined = given?.map((v) => ({ ...v, by: "" }));
   for (const layer of layers) {
     if (layer.class_name === "InputLayer") {
@@ -87,50 +91,84 @@ function sequence(w: Walk, { layers }: Topology, given: readonly KerasValue[] | 
       continue;
     }
     if (!current && MODELS.has(layer.class_name)) {
-      current = nested(w, layer, undefined, scope, depth);
+      current = nested(w, layer, undefined, place, depth);
       continue;
     }
     current ??= [declare(w, `${nameOf(layer)}_input`, configOf(layer))];
-    current = call(w, layer, current, scope, depth);
+    current = call(w, layer, current, place, depth);
   }
   return [...(current ?? [])];
 }
 
 const configOf = (layer: KerasLayer): KerasConfig => checked(kerasConfig, layer.config ?? {}, `${nameOf(layer)}.config`);
 
-const pathIn = (scope: string, name: string): string => {
-  const own = name
-    .split(/[/.]/)
-    .filter((part) => part !== "")
-    .join(".");
-  return scope === "" ? own : `${scope}.${own}`;
-};
+/** Where the layers of one model lie, and what they are called there. */
+interface Place {
+  readonly scope: string;
+  readonly taken: ReadonlySet<string>;
+}
 
-function nested(w: Walk, layer: KerasLayer, inputs: readonly KerasValue[] | undefined, scope: string, depth: number): Result[] {
+const partsOf = (name: string): readonly string[] => name.split(/[/.]/).filter((part) => part !== "");
+
+const placeOf = (scope: string, layers: readonly KerasLayer[]): Place => ({
+  scope,
+  taken: new Set(layers.map((layer) => partsOf(nameOf(layer)).join("."))),
+});
+
+/** "expand/BatchNorm" beside a layer "expand" is "expand_BatchNorm": a layer holds no others. */
+function pathIn({ scope, taken }: Place, name: string): string {
+  const parts = partsOf(name);
+  const end = parts.findIndex((_, i) => i < parts.length - 1 && taken.has(parts.slice(0, i + 1).join(".")));
+  const own = end < 0 ? parts : [...parts.slice(0, end), parts.slice(end).join("_")];
+  return [...(scope === "" ? [] : [scope]), ...own].join(".");
+}
+
+function nested(w: Walk, layer: KerasLayer, inputs: readonly KerasValue[] | undefined, place: Place, depth: number): Result[] {
   if (depth >= DEEPEST) throw new Unreadable(`its models lie more than ${DEEPEST} deep in each other`);
   const model = topologyOf(layer, nameOf(layer));
-  const inner = pathIn(scope, nameOf(layer));
+  const inner = pathIn(place, nameOf(layer));
   const results = model.isSequence ? sequence(w, model, inputs, inner, depth + 1) : functional(w, model, inputs, inner, depth + 1);
   return inputs ? results.map((r) => ({ ...r, by: nameOf(layer) })) : results;
 }
 
-function call(w: Walk, layer: KerasLayer, inputs: readonly KerasValue[], scope: string, depth: number): Result[] {
+function call(w: Walk, layer: KerasLayer, inputs: readonly KerasValue[], place: Place, depth: number): Result[] {
   const name = nameOf(layer);
   if (++w.calls > MOST_CALLS) throw new Unreadable("its layers are called more often than a network has layers");
-  if (MODELS.has(layer.class_name)) return nested(w, layer, inputs, scope, depth);
-  const origin: Origin = { source: { name, kind: layer.class_name }, path: pathIn(scope, name) };
+  if (MODELS.has(layer.class_name)) return nested(w, layer, inputs, place, depth);
+  const origin: Origin = { source: { name, kind: layer.class_name }, path: pathIn(place, name) };
+  if (isMadeUp(name, layer.class_name)) w.madeUp.add(origin.path);
   const values = inputs.map((i) => i.value);
   if (!isKnownLayer(layer.class_name)) return [{ value: putRefused(w.list, origin, values, ""), rank: undefined, by: name }];
+  // what reads a layer without an equivalent is not wrong for that
+  if (inputs.some((i) => i.rank === undefined)) return [{ value: put(w.list, origin, "Identity", values), rank: undefined, by: name }];
   const start = w.list.nodes.length;
   try {
     const { list, find, isLast } = w;
-    const made = readLayer(layer.class_name, { list, origin, config: configOf(layer), inputs, isLast, tensor: (...asked) => find(name, ...asked) });
+    const made = readLayer(layer.class_name, {
+      list,
+      origin,
+      config: configOf(layer),
+      inputs,
+      isLast,
+      tensor: (...asked) => find(name, ...asked),
+    });
     return [{ ...made, by: name }];
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     w.list.nodes.length = start;
     return [{ value: putRefused(w.list, origin, values, error.message), rank: undefined, by: name }];
   }
+}
+
+/** "re_lu", "re_lu_3" of Keras, "re_lu_ReLU3" of TensorFlow.js. */
+function isMadeUp(name: string, kind: string): boolean {
+  const snake = kind
+    .replace(/(.)([A-Z][a-z0-9]+)/g, "$1_$2")
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase();
+  if (!name.startsWith(snake)) return false;
+  const rest = name.slice(snake.length);
+  return /^(?:_\d+)?$/.test(rest) || (rest.startsWith(`_${kind}`) && /^\d*$/.test(rest.slice(kind.length + 1)));
 }
 
 interface Call {
@@ -140,9 +178,16 @@ interface Call {
 type Reference = readonly [layer: string, node: number, tensor: number];
 
 /** Values of a Functional model, made in the order that their inputs ask for. */
-function functional(w: Walk, { layers, config }: Topology, given: readonly KerasValue[] | undefined, scope: string, depth: number): Result[] {
+function functional(
+  w: Walk,
+  { layers, config }: Topology,
+  given: readonly KerasValue[] | undefined,
+  scope: string,
+  depth: number,
+): Result[] {
   const made = new Map<string, readonly Result[]>();
   const calls = new Map<string, Call>();
+  const place = placeOf(scope, layers);
   const key = (name: string, node: number): string => JSON.stringify([name, node]);
   const inputs = references(config.input_layers, "input_layers");
   const byName = new Map<string, KerasLayer>();
@@ -154,7 +199,8 @@ function functional(w: Walk, { layers, config }: Topology, given: readonly Keras
       calls.set(key(name, i), { layer, inputs: sourcesOf(node, name) });
     });
   }
-  if (given && given.length !== inputs.length) throw new Unreadable(`a model in it is called with ${given.length} values, not ${inputs.length}`);
+  if (given && given.length !== inputs.length)
+    throw new Unreadable(`a model in it is called with ${given.length} values, not ${inputs.length}`);
   inputs.forEach(([name], i) => {
     const layer = byName.get(name) ?? missing(name);
     const value = given?.[i];
@@ -193,13 +239,12 @@ function functional(w: Walk, { layers, config }: Topology, given: readonly Keras
       for (const k of open) stack.push(k);
     }
   }
-  const valueOf = (reference: Reference): Result =>
-    made.get(keyOf(reference))?.[reference[2]] ?? missing(`${reference[0]}:${reference[2]}`);
+  const madeBy = (reference: Reference): Result => made.get(keyOf(reference))?.[reference[2]] ?? missing(`${reference[0]}:${reference[2]}`);
   for (const at of order) {
     const { layer, inputs: from } = calls.get(at) as Call;
-    made.set(at, call(w, layer, from.map(valueOf), scope, depth));
+    made.set(at, call(w, layer, from.map(madeBy), place, depth));
   }
-  return outputs.map(valueOf);
+  return outputs.map(madeBy);
 }
 
 function missing(name: string): never {

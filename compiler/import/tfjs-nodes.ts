@@ -70,8 +70,10 @@ export function putRefused(list: NodeList, origin: Origin, inputs: readonly stri
   return outputs[0] as string;
 }
 
-export const channelsFirst = (list: NodeList, origin: Origin, value: string): string => put(list, origin, "Transpose", [value], { perm: FIRST });
-export const channelsLast = (list: NodeList, origin: Origin, value: string): string => put(list, origin, "Transpose", [value], { perm: LAST });
+export const channelsFirst = (list: NodeList, origin: Origin, value: string): string =>
+  put(list, origin, "Transpose", [value], { perm: FIRST });
+export const channelsLast = (list: NodeList, origin: Origin, value: string): string =>
+  put(list, origin, "Transpose", [value], { perm: LAST });
 
 /** Work on a map that is channels first meanwhile. */
 export function onMap(list: NodeList, origin: Origin, value: string, isLast: boolean, make: (value: string) => string): string {

@@ -1,6 +1,17 @@
 /** Convolutions and pools of TensorFlow.js, of layers and of graphs alike. */
 import type { Constant } from "./onnx-file.ts";
-import { asKernel, channelsFirst, channelsLast, type NodeList, type Origin, onMap, outFirst, perChannel, put, putConstant } from "./tfjs-nodes.ts";
+import {
+  asKernel,
+  channelsFirst,
+  channelsLast,
+  type NodeList,
+  type Origin,
+  onMap,
+  outFirst,
+  perChannel,
+  put,
+  putConstant,
+} from "./tfjs-nodes.ts";
 
 type Pair = readonly [number, number];
 
@@ -41,7 +52,9 @@ export function convolution(list: NodeList, origin: Origin, value: string, filte
   const turned = isDepthwise ? perChannel(list, kernel.constant) : outFirst(list, kernel.constant);
   const groups = isDepthwise ? (kernel.constant.shape[2] as number) : (filter.groups ?? 1);
   const tensors = [named(list, { constant: turned, name: kernel.name }), ...(bias ? [named(list, bias)] : [])];
-  return onMap(list, origin, value, window.isLast, (x) => put(list, origin, "Conv", [x, ...tensors], { ...attrsOf(window), group: groups }));
+  return onMap(list, origin, value, window.isLast, (x) =>
+    put(list, origin, "Conv", [x, ...tensors], { ...attrsOf(window), group: groups }),
+  );
 }
 
 /** The rows of the result that TensorFlow gives: stride times as many, and what the kernel reaches beyond where nothing is padded. */

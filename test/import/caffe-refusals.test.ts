@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { importModel } from "../../compiler/import/index.ts";
 import { type CaffeFiles, caffeFiles } from "../judges/caffe-files.ts";
 import { graphOf, hashedReader } from "../judges/whole-nets.ts";
+import { damage, damaged } from "./damage.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const INPUT = 'name: "n" input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n';
@@ -66,23 +67,6 @@ describe("Caffe networks that cannot be imported", () => {
     expect(refusal(other, { weights: model })).toMatch(/SE604: `net\.caffemodel` lacks weights of 1 layers? of the network: `unknown`/);
   });
 });
-
-/** A few bytes changed, left out or doubled. */
-const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.constantFrom("set", "cut", "double", "end")), {
-  minLength: 1,
-  maxLength: 4,
-});
-function damaged(bytes: Uint8Array, changes: readonly (readonly [number, number, string])[]): Uint8Array {
-  let out = Uint8Array.from(bytes);
-  for (const [place, value, how] of changes) {
-    const at = place % Math.max(1, out.length);
-    if (how === "set") out[at] = value;
-    else if (how === "cut") out = Uint8Array.from([...out.subarray(0, at), ...out.subarray(at + value)]);
-    else if (how === "double") out = Uint8Array.from([...out.subarray(0, at + value), ...out.subarray(at)]);
-    else out = out.slice(0, at);
-  }
-  return out;
-}
 
 describe("damaged files give a spec or a coded error, and nothing else", () => {
   const settled = (bytes: Uint8Array, file: string, weights?: Uint8Array): void => {

@@ -1,6 +1,6 @@
 /** Layers models of TensorFlow.js: the same function as the model that was saved, under its names. */
 import type * as Tf from "@tensorflow/tfjs";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, test } from "vitest";
 import { useTfjs } from "../judges/tfjs-backend.ts";
 import { expectSame, importedFiles, savedFiles, withSeededWeights } from "../judges/tfjs-models.ts";
 
@@ -11,23 +11,52 @@ beforeAll(async () => {
 
 type Layers = (typeof Tf)["layers"];
 type Build = (l: Layers, x: Tf.SymbolicTensor) => Tf.SymbolicTensor | Tf.SymbolicTensor[];
-const apply = (layer: Tf.layers.Layer, x: Tf.SymbolicTensor | Tf.SymbolicTensor[]): Tf.SymbolicTensor => layer.apply(x) as Tf.SymbolicTensor;
+const apply = (layer: Tf.layers.Layer, x: Tf.SymbolicTensor | Tf.SymbolicTensor[]): Tf.SymbolicTensor =>
+  layer.apply(x) as Tf.SymbolicTensor;
 
 function chain(x: Tf.SymbolicTensor, ...layers: Tf.layers.Layer[]): Tf.SymbolicTensor {
   return layers.reduce((value, layer) => apply(layer, value), x);
 }
 
 const MODELS: readonly (readonly [string, readonly number[], Build])[] = [
-  ["conv2d, same, odd size, stride 2", [7, 9, 3], (l, x) => chain(x, l.conv2d({ filters: 5, kernelSize: 3, strides: 2, padding: "same", activation: "relu" }))],
-  ["conv2d, same, even size, stride 2, bare kernel", [8, 6, 3], (l, x) => chain(x, l.conv2d({ filters: 5, kernelSize: [3, 2], strides: 2, padding: "same", useBias: false }))],
-  ["conv2d, same, stride 3 and kernel 5", [11, 8, 2], (l, x) => chain(x, l.conv2d({ filters: 4, kernelSize: 5, strides: 3, padding: "same" }))],
+  [
+    "conv2d, same, odd size, stride 2",
+    [7, 9, 3],
+    (l, x) => chain(x, l.conv2d({ filters: 5, kernelSize: 3, strides: 2, padding: "same", activation: "relu" })),
+  ],
+  [
+    "conv2d, same, even size, stride 2, bare kernel",
+    [8, 6, 3],
+    (l, x) => chain(x, l.conv2d({ filters: 5, kernelSize: [3, 2], strides: 2, padding: "same", useBias: false })),
+  ],
+  [
+    "conv2d, same, stride 3 and kernel 5",
+    [11, 8, 2],
+    (l, x) => chain(x, l.conv2d({ filters: 4, kernelSize: 5, strides: 3, padding: "same" })),
+  ],
   ["conv2d, dilation", [9, 9, 2], (l, x) => chain(x, l.conv2d({ filters: 4, kernelSize: 3, dilationRate: 2, padding: "same" }))],
-  ["depthwise with a multiplier", [7, 6, 3], (l, x) => chain(x, l.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, strides: 2, padding: "same", activation: "relu6" }))],
-  ["separable", [7, 6, 3], (l, x) => chain(x, l.separableConv2d({ filters: 5, kernelSize: 3, strides: 2, padding: "same", activation: "tanh" }))],
+  [
+    "depthwise with a multiplier",
+    [7, 6, 3],
+    (l, x) => chain(x, l.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, strides: 2, padding: "same", activation: "relu6" })),
+  ],
+  [
+    "separable",
+    [7, 6, 3],
+    (l, x) => chain(x, l.separableConv2d({ filters: 5, kernelSize: 3, strides: 2, padding: "same", activation: "tanh" })),
+  ],
   ["transposed, same", [5, 4, 3], (l, x) => chain(x, l.conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2, padding: "same" }))],
-  ["transposed, same, even kernel", [5, 4, 3], (l, x) => chain(x, l.conv2dTranspose({ filters: 4, kernelSize: 4, strides: 2, padding: "same", useBias: false }))],
+  [
+    "transposed, same, even kernel",
+    [5, 4, 3],
+    (l, x) => chain(x, l.conv2dTranspose({ filters: 4, kernelSize: 4, strides: 2, padding: "same", useBias: false })),
+  ],
   ["transposed, valid", [5, 4, 3], (l, x) => chain(x, l.conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2 }))],
-  ["transposed, kernel below the stride", [5, 4, 3], (l, x) => chain(x, l.conv2dTranspose({ filters: 4, kernelSize: 2, strides: 3, padding: "same" }))],
+  [
+    "transposed, kernel below the stride",
+    [5, 4, 3],
+    (l, x) => chain(x, l.conv2dTranspose({ filters: 4, kernelSize: 2, strides: 3, padding: "same" })),
+  ],
   ["dense on a flattened map", [4, 5, 3], (l, x) => chain(x, l.flatten(), l.dense({ units: 7, activation: "softmax" }))],
   ["dense on a map", [4, 5, 3], (l, x) => chain(x, l.dense({ units: 6, activation: "sigmoid" }))],
   ["batch norm of a map", [4, 5, 3], (l, x) => chain(x, l.batchNormalization({ epsilon: 1e-4 }))],
@@ -35,32 +64,117 @@ const MODELS: readonly (readonly [string, readonly number[], Build])[] = [
   ["batch norm of features", [6], (l, x) => chain(x, l.dense({ units: 5 }), l.batchNormalization({}), l.elu({}))],
   ["layer norm", [4, 5, 6], (l, x) => chain(x, l.layerNormalization({}))],
   ["max pool, same, odd", [7, 9, 3], (l, x) => chain(x, l.maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }))],
-  ["average pool, same: divided by what lies inside", [7, 8, 3], (l, x) => chain(x, l.averagePooling2d({ poolSize: [3, 2], strides: 2, padding: "same" }))],
+  [
+    "average pool, same: divided by what lies inside",
+    [7, 8, 3],
+    (l, x) => chain(x, l.averagePooling2d({ poolSize: [3, 2], strides: 2, padding: "same" })),
+  ],
   ["average pool, valid", [7, 8, 3], (l, x) => chain(x, l.averagePooling2d({ poolSize: 2 }))],
   ["global pools", [7, 8, 3], (l, x) => [chain(x, l.globalAveragePooling2d({})), chain(x, l.globalMaxPooling2d({}))]],
-  ["zero padding before a convolution", [7, 8, 3], (l, x) => chain(x, l.zeroPadding2d({ padding: [[0, 1], [2, 0]] }), l.conv2d({ filters: 4, kernelSize: 3, strides: 2 }))],
-  ["zero padding before a pool", [7, 8, 3], (l, x) => chain(x, l.zeroPadding2d({ padding: 1 }), l.maxPooling2d({ poolSize: 3, strides: 2 }))],
-  ["zero padding before a convolution that pads too", [7, 8, 3], (l, x) => chain(x, l.zeroPadding2d({ padding: 1 }), l.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same" }))],
-  ["cropping", [7, 8, 3], (l, x) => chain(x, l.cropping2D({ cropping: [[1, 0], [2, 1]] }))],
+  [
+    "zero padding before a convolution",
+    [7, 8, 3],
+    (l, x) =>
+      chain(
+        x,
+        l.zeroPadding2d({
+          padding: [
+            [0, 1],
+            [2, 0],
+          ],
+        }),
+        l.conv2d({ filters: 4, kernelSize: 3, strides: 2 }),
+      ),
+  ],
+  [
+    "zero padding before a pool",
+    [7, 8, 3],
+    (l, x) => chain(x, l.zeroPadding2d({ padding: 1 }), l.maxPooling2d({ poolSize: 3, strides: 2 })),
+  ],
+  [
+    "zero padding before a convolution that pads too",
+    [7, 8, 3],
+    (l, x) => chain(x, l.zeroPadding2d({ padding: 1 }), l.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same" })),
+  ],
+  [
+    "cropping",
+    [7, 8, 3],
+    (l, x) =>
+      chain(
+        x,
+        l.cropping2D({
+          cropping: [
+            [1, 0],
+            [2, 1],
+          ],
+        }),
+      ),
+  ],
   ["upsampling", [3, 4, 3], (l, x) => chain(x, l.upSampling2d({ size: [2, 3] }))],
-  ["sums, products, averages", [4, 5, 3], (l, x) => {
-    const a = chain(x, l.conv2d({ filters: 3, kernelSize: 1 }));
-    const b = apply(l.multiply({}), [a, x]);
-    const c = apply(l.average({}), [a, b, x]);
-    return apply(l.add({}), [a, b, c]);
-  }],
-  ["concatenated channels and rows", [4, 5, 3], (l, x) => {
-    const a = chain(x, l.conv2d({ filters: 4, kernelSize: 1 }));
-    const b = apply(l.concatenate({}), [a, x]);
-    return apply(l.concatenate({ axis: 1 }), [b, b]);
-  }],
-  ["activations", [4, 5, 3], (l, x) => chain(x, l.leakyReLU({ alpha: 0.2 }), l.activation({ activation: "selu" }), l.activation({ activation: "softsign" }), l.activation({ activation: "hardSigmoid" }))],
-  ["more activations", [4, 5, 3], (l, x) => chain(x, l.activation({ activation: "swish" }), l.activation({ activation: "mish" }), l.activation({ activation: "softplus" }), l.reLU({ maxValue: 1 }))],
+  [
+    "sums, products, averages",
+    [4, 5, 3],
+    (l, x) => {
+      const a = chain(x, l.conv2d({ filters: 3, kernelSize: 1 }));
+      const b = apply(l.multiply({}), [a, x]);
+      const c = apply(l.average({}), [a, b, x]);
+      return apply(l.add({}), [a, b, c]);
+    },
+  ],
+  [
+    "concatenated channels and rows",
+    [4, 5, 3],
+    (l, x) => {
+      const a = chain(x, l.conv2d({ filters: 4, kernelSize: 1 }));
+      const b = apply(l.concatenate({}), [a, x]);
+      return apply(l.concatenate({ axis: 1 }), [b, b]);
+    },
+  ],
+  [
+    "activations",
+    [4, 5, 3],
+    (l, x) =>
+      chain(
+        x,
+        l.leakyReLU({ alpha: 0.2 }),
+        l.activation({ activation: "selu" }),
+        l.activation({ activation: "softsign" }),
+        l.activation({ activation: "hardSigmoid" }),
+      ),
+  ],
+  [
+    "more activations",
+    [4, 5, 3],
+    (l, x) =>
+      chain(
+        x,
+        l.activation({ activation: "swish" }),
+        l.activation({ activation: "mish" }),
+        l.activation({ activation: "softplus" }),
+        l.reLU({ maxValue: 1 }),
+      ),
+  ],
   ["softmax over the channels of a map", [4, 5, 3], (l, x) => chain(x, l.softmax({ axis: -1 }))],
   ["slopes for every channel", [4, 5, 3], (l, x) => chain(x, l.prelu({ sharedAxes: [1, 2] }))],
-  ["reshaped to a pixel", [4, 5, 3], (l, x) => chain(x, l.globalAveragePooling2d({}), l.reshape({ targetShape: [1, 1, 3] }), l.conv2d({ filters: 4, kernelSize: 1 }), l.flatten())],
+  [
+    "reshaped to a pixel",
+    [4, 5, 3],
+    (l, x) =>
+      chain(x, l.globalAveragePooling2d({}), l.reshape({ targetShape: [1, 1, 3] }), l.conv2d({ filters: 4, kernelSize: 1 }), l.flatten()),
+  ],
   ["permuted and flattened", [4, 5, 3], (l, x) => chain(x, l.permute({ dims: [3, 1, 2] }), l.flatten(), l.dense({ units: 4 }))],
-  ["what only training needs", [4, 5, 3], (l, x) => chain(x, l.dropout({ rate: 0.5 }), l.gaussianNoise({ stddev: 1 }), l.conv2d({ filters: 2, kernelSize: 1 }), l.spatialDropout1d ? l.alphaDropout({ rate: 0.2 }) : l.dropout({ rate: 0.1 }))],
+  [
+    "what only training needs",
+    [4, 5, 3],
+    (l, x) =>
+      chain(
+        x,
+        l.dropout({ rate: 0.5 }),
+        l.gaussianNoise({ stddev: 1 }),
+        l.conv2d({ filters: 2, kernelSize: 1 }),
+        l.alphaDropout({ rate: 0.2 }),
+      ),
+  ],
 ];
 
 test.each(MODELS)("%s", async (_title, shape, build) => {

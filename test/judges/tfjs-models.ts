@@ -9,8 +9,10 @@ import { seededValues } from "../../backends/testing-samples.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { type ImportOptions, importModel } from "../../compiler/import/index.ts";
 import { must } from "../../compiler/invariant.ts";
+import type { Graph } from "../../compiler/ir/graph.ts";
 import { numel } from "../../compiler/ir/type.ts";
 import { boundShape } from "../../compiler/reference/run.ts";
+import type { WeightReader } from "../../compiler/weights/source.ts";
 import type { Imported } from "./imported.ts";
 import { graphOf, readerOf } from "./whole-nets.ts";
 
@@ -76,17 +78,12 @@ function channelsLast(data: Float32Array, [n, c, h, w]: readonly number[]): Floa
 
 const BATCH = 2;
 
-/** The import on `cpu` against what the model itself answers, relative to its largest answer; maps of the model are channels last. */
-export async function expectSame(
-  tf: typeof Tf,
-  { graph, weightReader }: Imported,
-  predict: (inputs: Tf.Tensor[]) => Tf.Tensor | Tf.Tensor[],
-  { isLast = true, limit = 2e-6 } = {},
-): Promise<void> {
+/** What the net gives on `cpu` for seeded inputs. */
+export async function answersOn(graph: Graph, weights: WeightReader) {
   const diagnostics = new Diagnostics();
   const backend = cpu as unknown as Backend;
   const options = parseBackendOptions(backend, {}, diagnostics);
-  const emitted = emitTarget({ backend, graph, options, weights: weightReader, batch: BATCH, level: 2, diagnostics, source: "net.se" });
+  const emitted = emitTarget({ backend, graph, options, weights, batch: BATCH, level: 2, diagnostics, source: "net.se" });
   expect(diagnostics.all).toEqual([]);
   const runner = await backend.runner?.(emitted.artifacts, graph.name);
   if (!runner || "unavailable" in runner) throw new Error("cpu has no runner");
@@ -96,6 +93,17 @@ export async function expectSame(
   });
   const ours = await runner.run(Object.fromEntries(inputs.map(({ name, data }) => [name, data])));
   await runner.close();
+  return { inputs, ours };
+}
+
+/** The import on `cpu` against what the model itself answers, relative to its largest answer; maps of the model are channels last. */
+export async function expectSame(
+  tf: typeof Tf,
+  { graph, weightReader }: Imported,
+  predict: (inputs: Tf.Tensor[]) => Tf.Tensor | Tf.Tensor[],
+  { isLast = true, limit = 2e-6 } = {},
+): Promise<void> {
+  const { inputs, ours } = await answersOn(graph, weightReader);
   const answers = predict(
     inputs.map(({ shape, data }) => {
       const [n, c, h, w] = shape as [number, number, number, number];
