@@ -17,7 +17,7 @@ const intOf = (node: OnnxNode, name: string, other: number): number => {
 };
 
 const FOLDED: ReadonlySet<string> = new Set(
-  "Identity Dropout Cast Floor Sqrt Neg Shape Unsqueeze Squeeze Reshape Gather Slice Concat ConstantOfShape Transpose Add Sub Mul Div".split(
+  "Identity Dropout Cast Floor Sqrt Neg Shape Unsqueeze Squeeze Reshape Gather Slice Concat ConstantOfShape ReduceProd Transpose Add Sub Mul Div".split(
     " ",
   ),
 );
@@ -103,6 +103,10 @@ function fold(node: OnnxNode, inputs: readonly (Constant | undefined)[]): Consta
       const n = sizeOf([...x.data]);
       if (!(n <= LARGEST_FOLDED)) return undefined;
       return { shape: [...x.data], data: new Float64Array(n).fill(node.attrs.get("value")?.t?.floatData[0] ?? 0) };
+    }
+    case "ReduceProd": {
+      const isAll = x.shape.length <= 1 && intOf(node, "keepdims", 1) === 0;
+      return isAll ? make([], [sizeOf([...x.data])]) : undefined;
     }
     case "Transpose": {
       if (x.shape.length !== 2) return undefined;

@@ -176,12 +176,30 @@ function turnedAlike(cx: Reading, node: OnnxNode): boolean {
     giveLike(cx, node, joinedBy(cx, node, x.value, y.value), x.dims[2] === 1 ? y : x);
     return true;
   }
+  // a number for each channel beside a map that is channels last
+  if (isLastOf(cx, x) && isVector(cx, y)) return joinedWith(cx, node, x, [x.value, vectorOf(cx, node, y)]);
+  if (isLastOf(cx, y) && isVector(cx, x)) return joinedWith(cx, node, y, [vectorOf(cx, node, x), y.value]);
   const isAlike = x.perm && x.perm.join() === y.perm?.join() && sameDims(draftDims(cx, x.value), x.dims);
   if (!isAlike || !sameDims(draftDims(cx, y.value), y.dims)) return false;
-  const value = joinedBy(cx, node, x.value, y.value);
-  giveLike(cx, node, value, { ...x, dims: draftDims(cx, value) });
+  return joinedWith(cx, node, x, [x.value, y.value]);
+}
+
+function joinedWith(cx: Reading, node: OnnxNode, like: Seen, [a, b]: readonly [string, string]): boolean {
+  const value = joinedBy(cx, node, a, b);
+  giveLike(cx, node, value, { ...like, dims: draftDims(cx, value) });
   return true;
 }
+
+const isLastOf = (cx: Reading, { value, dims, perm }: Seen): boolean => perm?.join() === "0,2,3,1" && sameDims(draftDims(cx, value), dims);
+
+/** [1, 1, C], of [C, 1, 1] or of features. */
+function isVector(cx: Reading, { value, dims, perm, row }: Seen): boolean {
+  const [channels] = draftDims(cx, value);
+  return !perm && !row && dims.length === 3 && dims[0] === 1 && dims[1] === 1 && dims[2] === channels;
+}
+
+const vectorOf = (cx: Reading, node: OnnxNode, { value, dims, by }: Seen): string =>
+  settle(cx, { value, dims: [dims[2] as number, 1, 1], by }, labelOf(node));
 
 const joined = (cx: Reading, node: OnnxNode, all: readonly Seen[], rank: number): string[] =>
   all.map((s) => (rank === 1 || rank === 3 ? settle(cx, s, labelOf(node)) : refuse(`it joins values of rank ${rank + 1}`)));

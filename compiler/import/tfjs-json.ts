@@ -52,6 +52,8 @@ const graphNode = z.object({
   attr: z.record(z.string(), attribute).optional(),
 });
 
+export type GraphNode = z.infer<typeof graphNode>;
+
 const graph = z.object({ node: z.array(graphNode).min(1) });
 export type GraphDef = z.infer<typeof graph>;
 

@@ -4,7 +4,7 @@ import { refuse, sizeOf } from "./reading.ts";
 import { activation, relu6, softmax } from "./tfjs-activations.ts";
 import type { KerasConfig } from "./tfjs-json.ts";
 import { flag, isLastIn, number as numberOf, pairOf, pairs, sizes, text } from "./tfjs-layer-config.ts";
-import { type NodeList, number, numbers, type Origin, onMap, put, putConstant } from "./tfjs-nodes.ts";
+import { madeOnce, type NodeList, number, numbers, type Origin, onMap, put, putConstant } from "./tfjs-nodes.ts";
 import { convolution, dense, type Named, pool, transposedConvolution, type Window } from "./tfjs-windows.ts";
 
 export interface KerasValue {
@@ -120,8 +120,13 @@ function isLastAxis(cx: LayerReading, x: KerasValue): boolean {
 /** Scale and shift, or what stands for those that the layer has not. */
 function scaleOf(cx: LayerReading, channels: number): { weight: string; bias: string; count: number } {
   const part = (role: string, own: string, isThere: boolean, index: number, other: number): string => {
-    if (!isThere)
-      return putConstant(cx.list, { shape: [channels], data: new Float32Array(channels).fill(other) }, `${cx.origin.path}.${role}`);
+    if (!isThere) {
+      const fill = madeOnce(cx.list, `${channels} times ${other}`, () => ({
+        shape: [channels],
+        data: new Float32Array(channels).fill(other),
+      }));
+      return putConstant(cx.list, fill, `${cx.origin.path}.${role}`);
+    }
     const { constant, name } = wanted(cx, [own], index, role);
     return putConstant(cx.list, constant, name);
   };
@@ -313,8 +318,14 @@ function normalization(cx: LayerReading, x: KerasValue): KerasValue {
   if (mean.length !== variance.length || mean.length === 0) refuse("its mean and variance differ in size");
   const factors = variance.map((v) => 1 / Math.max(Math.sqrt(v), 1e-7));
   const shape = mean.length === 1 ? [] : [mean.length];
-  const constant = (data: readonly number[], role: string): string =>
-    putConstant(cx.list, { shape, data: Float32Array.from(data) }, `${cx.origin.path}.${role}`);
+  const constant = (data: readonly number[], role: string): string => {
+    const name = `${cx.origin.path}.${role}`;
+    return putConstant(
+      cx.list,
+      madeOnce(cx.list, name, () => ({ shape, data: Float32Array.from(data) })),
+      name,
+    );
+  };
   const scaled = put(cx.list, cx.origin, "Mul", [x.value, constant(factors, "weight")]);
   const shift = mean.map((m, i) => -m * (factors[i] as number));
   return { ...x, value: put(cx.list, cx.origin, "Add", [scaled, constant(shift, "bias")]) };

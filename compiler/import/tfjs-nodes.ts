@@ -12,6 +12,8 @@ export interface NodeList {
   readonly constants: Map<string, Constant>;
   /** Tensors in the order of our layers, once for all layers that read them. */
   readonly turned: Map<Constant["data"], Map<string, Constant>>;
+  /** Tensors that the file does not have: once, however often a model in the model is called. */
+  readonly filled: Map<string, Constant>;
 }
 
 /** The layer of the file that nodes stand for, and the dotted path that it has in the spec. */
@@ -22,7 +24,7 @@ export interface Origin {
 
 type Attribute = number | string | readonly number[];
 
-export const nodeList = (constants: Map<string, Constant> = new Map()): NodeList => ({ nodes: [], constants, turned: new Map() });
+export const nodeList = (): NodeList => ({ nodes: [], constants: new Map(), turned: new Map(), filled: new Map() });
 
 /** No name of a file holds a NUL in front, so ours are never one of theirs. */
 const fresh = (list: NodeList): string => `\0${list.nodes.length}.${list.constants.size}`;
@@ -34,24 +36,36 @@ function attributeOf(value: Attribute): NodeAttribute {
   return { ...none, ints: value.map((v) => BigInt(Math.trunc(v))) };
 }
 
-/** Adds a node and gives the name of its output. */
+/** Adds a node. */
+export function putAll(
+  list: NodeList,
+  origin: Origin,
+  op: string,
+  inputs: readonly string[],
+  attrs: Readonly<Record<string, Attribute>>,
+  outputs: readonly string[],
+): void {
+  list.nodes.push({
+    name: origin.path,
+    op,
+    domain: "",
+    inputs,
+    outputs,
+    attrs: new Map(Object.entries(attrs).map(([name, value]) => [name, attributeOf(value)])),
+    source: origin.source,
+  });
+}
+
+/** Adds a node of one output and gives the name of that. */
 export function put(
   list: NodeList,
   origin: Origin,
   op: string,
   inputs: readonly string[],
   attrs: Readonly<Record<string, Attribute>> = {},
-  output = fresh(list),
 ): string {
-  list.nodes.push({
-    name: origin.path,
-    op,
-    domain: "",
-    inputs,
-    outputs: [output],
-    attrs: new Map(Object.entries(attrs).map(([name, value]) => [name, attributeOf(value)])),
-    source: origin.source,
-  });
+  const output = fresh(list);
+  putAll(list, origin, op, inputs, attrs, [output]);
   return output;
 }
 
@@ -91,6 +105,13 @@ export const numbers = (list: NodeList, values: readonly number[]): string =>
   putConstant(list, { shape: [values.length], data: Float64Array.from(values) });
 
 export const number = (list: NodeList, value: number): string => putConstant(list, { shape: [], data: Float64Array.of(value) });
+
+/** A constant that is made up, by what it is made of. */
+export function madeOnce(list: NodeList, key: string, make: () => Constant): Constant {
+  const made = list.filled.get(key) ?? make();
+  list.filled.set(key, made);
+  return made;
+}
 
 /** The constant changed by `make`; `how` says which change that is. */
 export function turnedOnce(list: NodeList, c: Constant, how: string, make: () => Constant): Constant {

@@ -7,6 +7,9 @@ const WIDTH: Readonly<Record<string, number>> = { float32: 4, int32: 4, bool: 1,
 /** Bytes of all weights of a model. */
 const LARGEST = 2 ** 33;
 
+/** Numbers that may be sizes or axes. */
+const LONGEST_LIST = 1 << 12;
+
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 function bytesOf({ name, shape, dtype, quantization }: StoredWeight): number {
@@ -88,7 +91,9 @@ function valuesOf({ shape, dtype, quantization }: StoredWeight, bytes: Uint8Arra
   const isScaled = quantization !== undefined && quantization.dtype !== "float16";
   const count = sizeOf(shape);
   const isFloat = dtype === "float32" || dtype === "float16";
-  const out = isFloat ? new Float32Array(count) : new Float64Array(count);
+  // bytes are exact as f32, and lists of sizes are short: a file must not ask for eight times what it has
+  const isShort = isFloat || (count > LONGEST_LIST && dtype !== "int32");
+  const out = isShort ? new Float32Array(count) : new Float64Array(count);
   for (let i = 0; i < count; i++) {
     const x = isScaled ? at(i) * scale + min : at(i);
     out[i] = isScaled && !isFloat ? Math.round(x) : x;

@@ -79,12 +79,20 @@ export function pool(list: NodeList, origin: Origin, value: string, kind: "max" 
   return onMap(list, origin, value, window.isLast, (x) => put(list, origin, kind === "max" ? "MaxPool" : "AveragePool", [x], attrs));
 }
 
-/** A matrix [in, out] on the last axis, of [N, F] or of a map. */
-export function dense(list: NodeList, origin: Origin, value: string, isMap: boolean, kernel: Named, bias: Named | undefined): string {
+/** A matrix [in, out] on the last axis, of [N, F] or of a map; [out, in] of [N, F] where it is `across`. */
+export function dense(
+  list: NodeList,
+  origin: Origin,
+  value: string,
+  isMap: boolean,
+  kernel: Named,
+  bias: Named | undefined,
+  across = false,
+): string {
   const own = bias ? [named(list, bias)] : [];
   if (isMap) {
     const weight = named(list, { constant: asKernel(list, kernel.constant), name: kernel.name });
     return channelsLast(list, origin, put(list, origin, "Conv", [channelsFirst(list, origin, value), weight, ...own]));
   }
-  return put(list, origin, "Gemm", [value, named(list, kernel), ...own]);
+  return put(list, origin, "Gemm", [value, named(list, kernel), ...own], { transB: across ? 1 : 0 });
 }

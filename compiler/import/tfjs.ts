@@ -4,6 +4,7 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import type { ImportedNet } from "./imported.ts";
 import { netOfNodes, type OnnxOptions } from "./onnx.ts";
 import { Unreadable } from "./onnx-file.ts";
+import { graphModel } from "./tfjs-graph.ts";
 import { readTfjsFile } from "./tfjs-json.ts";
 import { layersModel } from "./tfjs-layers.ts";
 import { readWeights } from "./tfjs-weights.ts";
@@ -14,10 +15,11 @@ export function importTfjs(bytes: Uint8Array, options: OnnxOptions): ImportedNet
   try {
     const { manifest, model } = readTfjsFile(bytes);
     const weights = readWeights(manifest, options.readPart ?? (() => undefined));
-    if (model.kind === "graph") return { problem: unread("it is a graph model") };
-    return netOfNodes(layersModel(model.topology, weights), options, {
+    const isGraph = model.kind === "graph";
+    return netOfNodes(isGraph ? graphModel(model, weights) : layersModel(model.topology, weights), options, {
       unread,
-      refused: (count, layers) => messages.SE602.layers({ file, count, layers }),
+      refused: (count, nodes) =>
+        isGraph ? messages.SE602.nodes({ file, count, nodes }) : messages.SE602.layers({ file, count, layers: nodes }),
     });
   } catch (error) {
     if (error instanceof Unreadable) return { problem: unread(error.message) };
