@@ -54,14 +54,18 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Imported
   const isCaffe = /\.(?:prototxt|pbtxt)$/i.test(file);
   if (/\.caffemodel$/i.test(file)) return { problem: messages.SE604.alone({ file }) };
   if (options.weights && !isCaffe) return { problem: messages.SE604.surplus({ file }) };
-  const read = isCaffe ? importCaffe : /\.json$/i.test(file) ? importTfjs : importOnnx;
+  const isTfjs = /\.json$/i.test(file);
+  const read = isCaffe ? importCaffe : isTfjs ? importTfjs : importOnnx;
   const net = read(bytes, { ...options, name });
-  return "problem" in net ? net : written(net, file, !isCaffe || options.weights !== undefined);
+  if ("problem" in net) return net;
+  const unread = (reason: string): Message =>
+    (isCaffe ? messages.SE604 : isTfjs ? messages.SE606 : messages.SE601).unread({ file, reason });
+  return written(net, file, !isCaffe || options.weights !== undefined, unread);
 }
 
-function written(net: ImportedNet, file: string, hasWeights: boolean): ImportedModel | ImportProblem {
+function written(net: ImportedNet, file: string, hasWeights: boolean, unread: (reason: string) => Message): ImportedModel | ImportProblem {
   const spec = toSpec(net);
-  if ("problem" in spec) return { problem: messages.SE601.unread({ file, reason: spec.problem }) };
+  if ("problem" in spec) return { problem: unread(spec.problem) };
   const diagnostics = new Diagnostics();
   // a name of the file may hold a line break; the comment must not end there
   const comments = [
@@ -71,7 +75,7 @@ function written(net: ImportedNet, file: string, hasWeights: boolean): ImportedM
   const title = `${comments.map((line) => `# ${line}`).join("\n")}\n`;
   const parsed = parseSpec(sourceFile(`${net.name}.se`, title + spec.text), diagnostics);
   const [problem] = diagnostics.all;
-  if (problem || !parsed) return { problem: messages.SE601.unread({ file, reason: problem?.title ?? "it is empty" }) };
+  if (problem || !parsed) return { problem: unread(problem?.title ?? "it is empty") };
   const tensors = [...spec.names].map(([path, own]) => {
     const { shape, data } = must(net.weights.get(own), own);
     return { name: path, shape: spec.shapes.get(path) ?? shape, data };

@@ -215,7 +215,7 @@ function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): u
   const flipped = which === 1;
   if (c.data.length === 1) return withNumber(cx, node, from, shortest(c.data[0] as number), flipped);
   if (from.row) input(cx, node, which);
-  const isOne = isPixel(cx, from);
+  const isOne = isVector(cx, from);
   const channels = from.dims[isOne ? 2 : 0] as number;
   // the axis of the file that the channels are
   const axis = c.shape.length - from.dims.length - 1 + (isOne ? 3 : (from.perm?.indexOf(1) ?? 1));

@@ -61,6 +61,12 @@ export const float = (node: OnnxNode, name: string, other: number): number => {
   return a?.f === undefined ? other : shortest(a.f);
 };
 
+/** An input as people know it: names that a reader of another format made up begin with a NUL. */
+function calledIn(cx: Reading, name: string): string {
+  const own = cx.constants.get(name)?.name ?? name;
+  return own.startsWith("\0") ? "what it reads" : `its input \`${own}\``;
+}
+
 /** An input with its elements in the order that the file sees. */
 export function input(cx: Reading, node: OnnxNode, i: number): Seen {
   return ordered(anyInput(cx, node, i));
@@ -73,7 +79,7 @@ export function anyInput(cx: Reading, node: OnnxNode, i: number): Seen {
   const name = node.inputs[i] ?? "";
   const seen = cx.seen.get(name);
   if (seen) return seen;
-  return refuse(cx.constants.has(name) ? `its input \`${name}\` is a constant` : `its input \`${name}\` is missing`);
+  return refuse(`${calledIn(cx, name)} is ${cx.constants.has(name) ? "a constant" : "missing"}`);
 }
 
 export function constant(cx: Reading, node: OnnxNode, i: number): Constant | undefined {
@@ -135,8 +141,8 @@ export function changed(cx: Reading, data: Constant["data"], how: string, make: 
 /** A constant as the values of a tensor of `count` elements. */
 export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): { data: Float32Array; name: string } {
   const name = node.inputs[i] ?? "";
-  const c = cx.constants.get(name) ?? refuse(`its input \`${name}\` is no constant`);
-  if (c.data.length !== count) refuse(`\`${name}\` has ${c.data.length} values; ${count} are wanted`);
+  const c = cx.constants.get(name) ?? refuse(`${calledIn(cx, name)} is no constant`);
+  if (c.data.length !== count) refuse(`${calledIn(cx, name)} has ${c.data.length} values; ${count} are wanted`);
   const data = c.data instanceof Float32Array ? c.data : changed(cx, c.data, "f32", () => Float32Array.from(c.data));
   return { data, name: c.name ?? name };
 }

@@ -10,8 +10,9 @@ import { type Constant, constantOf, type OnnxModel, type OnnxNode, type ReadPart
 import { channelsLastInput, channelsLastOutput, inputNote } from "./onnx-layout.ts";
 import { concat, flatten, gather, pad, reduce, reshape, resize, slice, split, squeeze, transpose } from "./onnx-moves.ts";
 import { norm } from "./onnx-norms.ts";
-import { anyInput, fileDims, give, input, labelOf, layer, type Reading, Refusal, refuse, type Seen, settle, text } from "./onnx-reading.ts";
+import { anyInput, fileDims, give, input, labelOf, layer, type Reading, Refusal, type Seen, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
+import { portNames } from "./reading.ts";
 import { nameTensors } from "./tensor-names.ts";
 
 export interface OnnxOptions {
@@ -60,9 +61,12 @@ const READERS: Readonly<Record<string, Reader>> = {
   Dropout: same,
   Cast: same,
   DepthToSpace(cx, node) {
-    if (text(node, "mode", "DCR") !== "CRD") refuse("its mode is DCR");
     const factor = Number(node.attrs.get("blocksize")?.i ?? 0n);
-    give(cx, node, layer(cx, node, { op: "pixelshuffle", inputs: [settle(cx, input(cx, node, 0), labelOf(node))], attrs: { factor } }));
+    const from = settle(cx, input(cx, node, 0), labelOf(node));
+    // pixels of a block lie in runs of channels, not in neighbours: dealt out, they are neighbours
+    const isRuns = text(node, "mode", "DCR") !== "CRD" && cx.draft.typeOf(from).shape[1] !== factor ** 2;
+    const dealt = isRuns ? layer(cx, node, { op: "chanshuffle", inputs: [from], attrs: { groups: factor ** 2 } }) : from;
+    give(cx, node, layer(cx, node, { op: "pixelshuffle", inputs: [dealt], attrs: { factor } }));
   },
   ...Object.fromEntries(
     ["LeakyRelu", "Elu", "Neg", "Gelu", "HardSigmoid", "Clip", "PRelu", "Pow", "Softmax"].map((op) => [op, activation]),
@@ -117,6 +121,8 @@ export function netOfNodes(
     budget: { left: LEAST_FOLDED + [...model.constants.values()].reduce((n, c) => n + c.data.length, 0) },
   };
   const notes: Message[] = [];
+  const [inputName, outputName] = [portNames(), portNames()];
+  const called = new Map(model.inputs.map((i) => [i.name, inputName(i.name)]));
   for (const { name: given, shape } of model.inputs) {
     const wanted = shapes?.[given];
     const example = exampleOf(given, shape?.slice(1) ?? [], model.channelsLast === true);
@@ -134,7 +140,7 @@ export function netOfNodes(
       return { problem: words.unread(`its input \`${given}\` has the shape [${sizes}]`) };
     }
     const turned = channelsLastInput(cx.readers, given, known, model.channelsLast === true);
-    const seen: Seen = { value: draft.input(given, turned?.dims ?? known), dims: known, ...turned };
+    const seen: Seen = { value: draft.input(called.get(given) ?? given, turned?.dims ?? known), dims: known, ...turned };
     cx.seen.set(given, seen);
     if (turned) notes.push(inputNote(file, given, seen));
   }
@@ -160,7 +166,7 @@ export function netOfNodes(
     const { seen, note } = found ? channelsLastOutput(cx, file, name, found) : {};
     if (note) notes.push(note);
     const maker = model.nodes.find((n) => n.outputs.includes(name));
-    const why = seen && reasonOf(() => void outputs.push({ name, value: settle(cx, seen, name) }));
+    const why = seen && reasonOf(() => void outputs.push({ name: outputName(name), value: settle(cx, seen, name) }));
     if (why !== undefined && maker) refused.push({ node: maker, why: `as an output: ${why}` });
   }
   if (refused.length > 0) {
@@ -173,7 +179,8 @@ export function netOfNodes(
   if (outputs.length === 0) return { problem: words.unread("no layer makes its outputs") };
   const net = draft.finish(name, outputs);
   const kept = new Set(net.inputs.map((i) => i.name));
-  for (const { name: given } of model.inputs) if (!kept.has(given)) notes.push(messages.SE605.unused({ file, input: given }));
+  for (const { name: given } of model.inputs)
+    if (!kept.has(called.get(given) ?? given)) notes.push(messages.SE605.unused({ file, input: given }));
   return {
     ...foldIdioms(nameTensors(net, cx.tensorNames)),
     ...(model.madeUp ? { madeUp: model.madeUp } : {}),

@@ -1,6 +1,6 @@
 /** Nodes of a GraphDef that move elements or change sizes, and what graphs compute about shapes. */
 import { refuse } from "./reading.ts";
-import { flag, text, whole, wholes } from "./tfjs-graph-attributes.ts";
+import { flag, isLastAt, text, whole, wholes } from "./tfjs-graph-attributes.ts";
 import { type GraphReading, type GraphValue, known } from "./tfjs-graph-reading.ts";
 import type { GraphNode } from "./tfjs-json.ts";
 import { channelsFirst, channelsLast, number, numbers, type Origin, onMap, put, putAll, putConstant } from "./tfjs-nodes.ts";
@@ -135,16 +135,30 @@ export const pack: Read = (cx, node, origin, inputs) => {
   return { value, rank: 1 };
 };
 
+/** Split reads the axis first, SplitV the sizes and then the axis. */
 export const split: Read = (cx, node, origin, inputs) => {
   const { list } = cx;
-  const [from, parts] = [inputs[1] ?? refuse("it reads nothing"), whole(node, "num_split", 1)];
-  const [given = 0] = listed(inputs, 0, "its axes");
-  if (from.rank !== 4 || parts < 1 || parts > 1024) return refuse("it parts no map");
+  const isEven = node.op === "Split";
+  const from = inputs[isEven ? 1 : 0] ?? refuse("it reads nothing");
+  const sizes = isEven ? undefined : listed(inputs, 1, "its sizes");
+  const parts = sizes?.length ?? whole(node, "num_split", 1);
+  const [given = 0] = listed(inputs, isEven ? 0 : 2, "its axes");
+  if (from.rank !== 4 || parts < 1 || parts > 1024 || sizes?.includes(-1)) return refuse("it parts no map");
   const outputs = Array.from({ length: parts }, (_, i) => `\0split ${i} of ${node.name}`);
   const axis = IN_OURS[given < 0 ? given + 4 : given] ?? 0;
-  putAll(list, origin, "Split", [channelsFirst(list, origin, from.value)], { axis }, outputs);
+  const split = sizes ? [numbers(list, sizes)] : [];
+  putAll(list, origin, "Split", [channelsFirst(list, origin, from.value), ...split], { axis }, outputs);
   outputs.forEach((o, i) => void cx.values.set(`${node.name}:${i}`, { value: channelsLast(list, origin, o), rank: 4 }));
   return cx.values.get(`${node.name}:0`) as GraphValue;
+};
+
+/** Pixels of a block lie in runs of channels (ONNX calls that DCR). */
+export const depthToSpace: Read = (cx, node, origin, inputs) => {
+  const attrs = { blocksize: whole(node, "block_size", 1), mode: "DCR" };
+  return {
+    value: onMap(cx.list, origin, first(inputs).value, isLastAt(node), (x) => put(cx.list, origin, "DepthToSpace", [x], attrs)),
+    rank: 4,
+  };
 };
 
 export const resize: Read = (cx, node, origin, inputs) => {

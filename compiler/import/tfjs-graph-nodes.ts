@@ -5,6 +5,7 @@ import { activation, softmax } from "./tfjs-activations.ts";
 import { float, isLastAt } from "./tfjs-graph-attributes.ts";
 import {
   concat,
+  depthToSpace,
   expandDims,
   pack,
   pad,
@@ -160,6 +161,8 @@ const READERS: Readonly<Record<string, NodeReader>> = {
   Slice: slice,
   Pack: pack,
   Split: split,
+  SplitV: split,
+  DepthToSpace: depthToSpace,
   ResizeNearestNeighbor: resize,
   ResizeBilinear: resize,
   Transpose: transpose,

@@ -25,11 +25,12 @@ interface Fused {
   readonly bias: Named | undefined;
   /** What comes behind the bias, by its name among the layers; slopes of a PReLU are a tensor. */
   readonly act: string;
+  readonly slopes?: Named | undefined;
   /** A node whose work this one does too. */
   readonly later: GraphNode | undefined;
 }
 
-const ACTIVATIONS: ReadonlySet<string> = new Set(["Relu", "Relu6", "Elu", "Sigmoid", "Tanh", "LeakyRelu"]);
+const ACTIVATIONS: ReadonlySet<string> = new Set(["Relu", "Relu6", "Elu", "Sigmoid", "Tanh", "LeakyRelu", "Prelu"]);
 
 /** The bias and the activation of a fused node, or the bias that the next node adds. */
 function fusedOf(cx: GraphReading, node: GraphNode, inputs: readonly GraphValue[], path: string, channels: number): Fused {
@@ -39,8 +40,10 @@ function fusedOf(cx: GraphReading, node: GraphNode, inputs: readonly GraphValue[
     const hasBias = bias === "BiasAdd";
     const [act = "linear", ...more] = hasBias || bias === undefined ? acts : [bias, ...acts];
     if (more.length > 0 || (act !== "linear" && !ACTIVATIONS.has(act))) refuse(`it is fused with ${texts(node, "fused_ops").join(", ")}`);
-    if (whole(node, "num_args", hasBias ? 1 : 0) > 1) refuse("it is fused with more than a bias");
-    return { bias: hasBias ? { constant: known(inputs[2], "its biases"), name } : undefined, act, later: undefined };
+    const alpha = act === "Prelu" ? inputs[hasBias ? 3 : 2] : undefined;
+    const slopes =
+      act === "Prelu" ? { constant: known(alpha, "its slopes"), name: `${cx.pathOf(alpha?.value ?? "", node)}.weight` } : undefined;
+    return { bias: hasBias ? { constant: known(inputs[2], "its biases"), name } : undefined, act, slopes, later: undefined };
   }
   const none = { bias: undefined, act: "linear", later: undefined };
   const later = onlyReader(cx, node, ["BiasAdd", "Add", "AddV2"]);
@@ -52,12 +55,16 @@ function fusedOf(cx: GraphReading, node: GraphNode, inputs: readonly GraphValue[
 }
 
 /** The value behind bias and activation. */
-function finished(cx: GraphReading, node: GraphNode, origin: Origin, value: string, rank: number, { act, later }: Fused): GraphValue {
-  const isLeaky = act === "LeakyRelu";
-  const behind = { ...origin, path: `${origin.path}/Activation` };
-  const made = isLeaky
-    ? put(cx.list, behind, "LeakyRelu", [value], { alpha: float(node, "leakyrelu_alpha", 0.2) })
-    : activation(cx.list, behind, value, act, rank, true);
+function finished(cx: GraphReading, node: GraphNode, origin: Origin, value: string, rank: number, fused: Fused): GraphValue {
+  const { act, slopes, later } = fused;
+  const { list } = cx;
+  const behind = { ...origin, path: slopes ? slopes.name.replace(/\.weight$/, "") : `${origin.path}/Activation` };
+  let made: string;
+  if (slopes) {
+    const weight = putConstant(list, slopes.constant, slopes.name);
+    made = onMap(list, behind, value, rank === 4 && isLastAt(node), (x) => put(list, behind, "PRelu", [x, weight]));
+  } else if (act === "LeakyRelu") made = put(list, behind, "LeakyRelu", [value], { alpha: float(node, "leakyrelu_alpha", 0.2) });
+  else made = activation(list, behind, value, act, rank, true);
   const result = { value: made, rank };
   if (later) cx.taken.set(later.name, result);
   return result;

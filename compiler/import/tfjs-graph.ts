@@ -101,6 +101,9 @@ function missing(name: string): never {
   throw new Unreadable(`its nodes read \`${name}\`, which is none of them`);
 }
 
+/** What a node waits for; a loop ends where its next round begins, and is refused node by node. */
+const waitsFor = (node: GraphNode): readonly string[] => (node.op === "NextIteration" ? [] : dataInputs(node).map(nodeOf));
+
 function readersOf(nodes: readonly GraphNode[]): Map<string, GraphNode[]> {
   const readers = new Map<string, GraphNode[]>();
   for (const node of nodes) {
@@ -132,12 +135,7 @@ function sorted(nodes: ReadonlyMap<string, GraphNode>, outputs: readonly string[
     while (stack.length > 0) {
       const name = stack.at(-1) as string;
       const node = nodes.get(name) ?? missing(name);
-      const open =
-        state.get(name) === "done"
-          ? []
-          : dataInputs(node)
-              .map(nodeOf)
-              .filter((i) => state.get(i) !== "done");
+      const open = state.get(name) === "done" ? [] : waitsFor(node).filter((i) => state.get(i) !== "done");
       if (open.length === 0) {
         if (state.get(name) !== "done") order.push(node);
         state.set(name, "done");

@@ -79,16 +79,16 @@ function channelsLast(data: Float32Array, [n, c, h, w]: readonly number[]): Floa
 const BATCH = 2;
 
 /** What the net gives on `cpu` for seeded inputs. */
-export async function answersOn(graph: Graph, weights: WeightReader) {
+export async function answersOn(graph: Graph, weights: WeightReader, batch = BATCH) {
   const diagnostics = new Diagnostics();
   const backend = cpu as unknown as Backend;
   const options = parseBackendOptions(backend, {}, diagnostics);
-  const emitted = emitTarget({ backend, graph, options, weights, batch: BATCH, level: 2, diagnostics, source: "net.se" });
+  const emitted = emitTarget({ backend, graph, options, weights, batch, level: 2, diagnostics, source: "net.se" });
   expect(diagnostics.all).toEqual([]);
   const runner = await backend.runner?.(emitted.artifacts, graph.name);
   if (!runner || "unavailable" in runner) throw new Error("cpu has no runner");
   const inputs = graph.inputs.map(({ name, type }) => {
-    const shape = boundShape(type, BATCH);
+    const shape = boundShape(type, batch);
     return { name, shape, data: seededValues(`in ${name}`, numel(shape), [-2, 2]) };
   });
   const ours = await runner.run(Object.fromEntries(inputs.map(({ name, data }) => [name, data])));
@@ -101,9 +101,9 @@ export async function expectSame(
   tf: typeof Tf,
   { graph, weightReader }: Imported,
   predict: (inputs: Tf.Tensor[]) => Tf.Tensor | Tf.Tensor[],
-  { isLast = true, limit = 2e-6 } = {},
+  { isLast = true, limit = 2e-6, batch = BATCH } = {},
 ): Promise<void> {
-  const { inputs, ours } = await answersOn(graph, weightReader);
+  const { inputs, ours } = await answersOn(graph, weightReader, batch);
   const answers = predict(
     inputs.map(({ shape, data }) => {
       const [n, c, h, w] = shape as [number, number, number, number];
@@ -113,7 +113,7 @@ export async function expectSame(
   const theirs = Array.isArray(answers) ? answers : [answers];
   expect(graph.outputs.length).toBe(theirs.length);
   graph.outputs.forEach(({ name, value: { type } }, i) => {
-    const shape = boundShape(type, BATCH);
+    const shape = boundShape(type, batch);
     const mine = ours[name] as Float32Array;
     const got = isLast ? channelsLast(mine, shape) : mine;
     const wanted = (theirs[i] as Tf.Tensor).dataSync() as Float32Array;
