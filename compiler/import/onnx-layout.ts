@@ -3,7 +3,7 @@ import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { shapeText } from "../ir/type.ts";
 import type { OnnxNode } from "./onnx-file.ts";
-import { fileDims, ints, type Reading, type Seen } from "./onnx-reading.ts";
+import { draftDims, fileDims, ints, isPixel, type Reading, type Seen } from "./onnx-reading.ts";
 import { sameDims } from "./reading.ts";
 
 /** Axes of [N, C, H, W] in the order [N, H, W, C], and the way back. */
@@ -53,7 +53,14 @@ export const inputNote = (file: string, input: string, seen: Seen): Message =>
   messages.SE605.input({ file, input, theirs: shown(fileDims(seen)), ours: shown(seen.dims) });
 
 /** An output that the file brings to channels last is the value before that. */
-export function channelsLastOutput(cx: Reading, file: string, output: string, seen: Seen): { seen: Seen; note?: Message } {
+export function channelsLastOutput(
+  cx: Reading,
+  file: string,
+  output: string,
+  found: Seen,
+  isKnown: boolean,
+): { seen: Seen; note?: Message } {
+  const seen = isKnown && isPixel(cx, found) ? { value: found.value, dims: draftDims(cx, found.value), perm: LAST } : found;
   const { value, dims, perm } = seen;
   if (perm?.join() !== LAST.join() || !sameDims(cx.draft.typeOf(value).shape.slice(1) as number[], dims)) return { seen };
   return { seen: { value, dims }, note: messages.SE605.output({ file, output, theirs: shown(fileDims(seen)), ours: shown(dims) }) };

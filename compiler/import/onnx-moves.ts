@@ -8,6 +8,7 @@ import {
   float,
   give,
   giveLike,
+  inFileOrder,
   input,
   int,
   ints,
@@ -15,6 +16,7 @@ import {
   labelOf,
   layer,
   listOf,
+  movesNothing,
   type Reading,
   refuse,
   type Seen,
@@ -71,7 +73,7 @@ export function reduce(cx: Reading, node: OnnxNode): undefined {
 }
 
 export function reshape(cx: Reading, node: OnnxNode): undefined {
-  const from = anyInput(cx, node, 0);
+  const from = inFileOrder(anyInput(cx, node, 0));
   const wanted = [...(constant(cx, node, 1)?.data ?? refuse("its sizes are computed while the net runs"))];
   const count = sizeOf(from.dims);
   const all = wanted.map((d, i) => (d === 0 && int(node, "allowzero", 0) === 0 && i > 0 ? (from.dims[i - 1] ?? Number.NaN) : d));
@@ -132,9 +134,9 @@ export function transpose(cx: Reading, node: OnnxNode): undefined {
   if (given.length !== rank || given[0] !== 0) return refuse(`it transposes by [${given}]`);
   const perm = from.perm ? given.map((p) => from.perm?.[p] ?? refuse(`it transposes by [${given}]`)) : given;
   const dims = perm.slice(1).map((p) => from.dims[p - 1] as number);
-  const order = perm.slice(1).filter((p) => from.dims[p - 1] !== 1);
-  // sizes of 1 move no element
-  if (order.every((p, i) => i === 0 || p > (order[i - 1] as number))) {
+  // a map of one channel is one all the same
+  const isMap = perm.join() === "0,2,3,1" && from.dims[0] === 1 && sizeOf(from.dims) > 1;
+  if (movesNothing(perm, from.dims) && !isMap) {
     give(cx, node, from.value, dims);
     const seen = cx.seen.get(node.outputs[0] ?? "");
     if (seen && from.padded && perm.every((p, i) => p === i)) cx.seen.set(node.outputs[0] ?? "", { ...seen, padded: from.padded });
@@ -147,7 +149,7 @@ export function transpose(cx: Reading, node: OnnxNode): undefined {
 }
 
 export function flatten(cx: Reading, node: OnnxNode): undefined {
-  const given = anyInput(cx, node, 0);
+  const given = inFileOrder(anyInput(cx, node, 0));
   if (axisOf(int(node, "axis", 1), given.dims) !== 1) refuse("it flattens other axes than all after the batch");
   if (given.row) return giveLike(cx, node, given.value, given);
   if (inRow(cx, node, given)) return;

@@ -72,7 +72,22 @@ export function input(cx: Reading, node: OnnxNode, i: number): Seen {
   return ordered(anyInput(cx, node, i));
 }
 
-const ordered = (seen: Seen): Seen => (seen.perm || seen.row ? refuse("it reads a transposition that nothing turns back") : seen);
+function ordered(given: Seen): Seen {
+  const seen = inFileOrder(given);
+  return seen.perm || seen.row ? refuse("it reads a transposition that nothing turns back") : seen;
+}
+
+/** Whether axes in this order leave every element where it is: sizes of 1 move none. */
+export function movesNothing(perm: readonly number[], dims: readonly number[]): boolean {
+  const order = perm.slice(1).filter((p) => dims[p - 1] !== 1);
+  return order.every((p, i) => i === 0 || p > (order[i - 1] as number));
+}
+
+/** Without a transposition that moves nothing. */
+export function inFileOrder(seen: Seen): Seen {
+  const { value, dims, perm, by } = seen;
+  return perm && movesNothing(perm, dims) ? { value, dims: fileDims(seen), by } : seen;
+}
 
 /** An input that may wait for the end of a transposition. */
 export function anyInput(cx: Reading, node: OnnxNode, i: number): Seen {

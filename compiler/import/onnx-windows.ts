@@ -23,7 +23,7 @@ import {
   tensor,
   text,
 } from "./onnx-reading.ts";
-import { border, pair } from "./reading.ts";
+import { border, pair, sameDims } from "./reading.ts";
 
 interface Window {
   readonly kernel: readonly number[];
@@ -218,6 +218,9 @@ export function pool(cx: Reading, node: OnnxNode): undefined {
   const w = windowOf(node, ints(node, "kernel_shape") ?? [], draftDims(cx, value).slice(1));
   const ceil = int(node, "ceil_mode", 0) === 1;
   const flat = w.pads?.every((p) => p === 0) === true;
+  // TensorFlow has no global pools; in ONNX a window of the size of the map is meant as it is written
+  if (node.source && flat && sameDims(w.kernel, draftDims(cx, value).slice(1)) && w.dilation.every((d) => d === 1))
+    return give(cx, node, layer(cx, node, { op: isMax ? "gmp" : "gap", inputs: [value] }));
   if (!isMax && w.dilation.some((d) => d !== 1)) refuse("an average pool with dilation");
   const attrs = {
     kernel: pair(w.kernel),

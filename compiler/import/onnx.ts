@@ -163,7 +163,7 @@ export function netOfNodes(
       const reason = cx.constants.has(name) ? "is a constant: it is the same for every input" : "is made by none of its nodes";
       return { problem: messages.SE601.output({ file, output: name, reason }) };
     }
-    const { seen, note } = found ? channelsLastOutput(cx, file, name, found) : {};
+    const { seen, note } = found ? channelsLastOutput(cx, file, name, found, model.channelsLast === true) : {};
     if (note) notes.push(note);
     const maker = model.nodes.find((n) => n.outputs.includes(name));
     const why = seen && reasonOf(() => void outputs.push({ name: outputName(name), value: settle(cx, seen, name) }));

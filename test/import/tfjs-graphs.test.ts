@@ -291,6 +291,34 @@ const GRAPHS: readonly (readonly [string, HandGraph, string])[] = [
     "up: deconv(4, 3, stride=2",
   ],
   [
+    "one channel: gates for every position, slopes, depth to space",
+    {
+      input: [4, 6, 8],
+      nodes: [
+        op("_FusedConv2D x k bias act/alpha a", { ...PLAIN, fused_ops: ["BiasAdd", "Prelu"], num_args: 2 }),
+        op("DepthToSpace a b", { block_size: 2, data_format: "NHWC" }),
+        op("Conv2D b one c", PLAIN),
+        op("BiasAdd c shift d"),
+        op("Sigmoid d e"),
+        op("Mul b e f"),
+        op("AvgPool f g", { ksize: [1, 8, 12, 1], strides: [1, 1, 1, 1], padding: "VALID" }),
+        op("AddV2 f g h"),
+        op("SplitV h parts last i", { num_split: 2 }),
+        op("ConcatV2 i:1 e i last y", { N: 3 }),
+      ],
+      constants: {
+        k: values([3, 3, 8, 12]),
+        bias: values([12]),
+        "act/alpha": values([1, 1, 12]),
+        one: values([1, 1, 3, 1]),
+        shift: values([1]),
+        parts: whole(1, 2),
+        last: single(3, true),
+      },
+    },
+    "act: prelu chanshuffle(groups=4) pixelshuffle(factor=2) mul { x {} scale { one: conv(1, 1, bias=true) sigmoid: sigmoid } }",
+  ],
+  [
     "channels last brought forward and back, a norm over neighbours",
     {
       nodes: [

@@ -162,6 +162,17 @@ const MODELS: readonly (readonly [string, readonly number[], Build])[] = [
     (l, x) =>
       chain(x, l.globalAveragePooling2d({}), l.reshape({ targetShape: [1, 1, 3] }), l.conv2d({ filters: 4, kernelSize: 1 }), l.flatten()),
   ],
+  ["one channel in", [6, 5, 1], (l, x) => chain(x, l.conv2d({ filters: 2, kernelSize: 3 }), l.flatten(), l.dense({ units: 3 }))],
+  [
+    "one channel on the way: a gate for every position, and out as a map, in a row, and as a pixel",
+    [6, 5, 3],
+    (l, x) => {
+      const one = chain(x, l.conv2d({ filters: 1, kernelSize: 3, padding: "same", activation: "sigmoid" }));
+      const gated = apply(l.multiply({}), [x, one]);
+      const pixel = chain(gated, l.averagePooling2d({ poolSize: [6, 5] }));
+      return [chain(apply(l.add({}), [one, chain(one, l.reLU({}))]), l.batchNormalization({})), gated, chain(one, l.flatten()), pixel];
+    },
+  ],
   ["permuted and flattened", [4, 5, 3], (l, x) => chain(x, l.permute({ dims: [3, 1, 2] }), l.flatten(), l.dense({ units: 4 }))],
   [
     "what only training needs",
