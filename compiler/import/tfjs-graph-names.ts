@@ -8,11 +8,16 @@ const OPERATION =
   /^(?:_?Fused)?(?:Conv2D(?:BackpropInput)?|conv2d_transpose|depthwise|separable_conv2d|convolution|MatMul|BiasAdd|FusedBatchNorm(?:V\d)?|batchnorm)(?:_\d+)?$/;
 /** Variables, and what the converter makes of them when it folds norms. */
 const VARIABLE =
-  /^(?:kernel|bias|weights|biases|depthwise_weights|depthwise_kernel|pointwise_kernel|pointwise_weights|gamma|beta|alpha|moving_mean|moving_variance|(?:Conv2D|MatMul|depthwise|separable_conv2d)_(?:weights|bias|bn_offset)|filter)(?:_\d+)?$/;
+  /^(?:kernel|bias|weights|biases|depthwise_weights|depthwise_kernel|pointwise_kernel|pointwise_weights|gamma|beta|alpha|moving_mean|moving_variance|(?:Conv2D|MatMul|depthwise|separable_conv2d)_(?:weights|bias|bn_offset)|filter(?:_in)?)(?:_\d+)?$/;
 
 const CALL = /^(?:StatefulPartitionedCall|PartitionedCall)(?:_\d+)?$/;
 
-const partsOf = (name: string): string[] => name.split(/[/.]/).filter((part) => part !== "" && !CALL.test(part));
+/** Layers of TensorFlow 1 have their name twice: "conv2d_1/conv2d". */
+const partsOf = (name: string): string[] =>
+  name
+    .split(/[/.]/)
+    .filter((part) => part !== "" && !CALL.test(part))
+    .filter((part, i, all) => part !== all[i - 1] && part !== all[i - 1]?.replace(/_\d+$/, ""));
 
 /** The layer that a tensor belongs to. */
 function layerOf(tensor: string): string[] {

@@ -20,8 +20,8 @@ export interface GraphReading {
   /** Nodes that read one, control edges left out. */
   readonly readers: ReadonlyMap<string, readonly GraphNode[]>;
   readonly outputs: ReadonlySet<string>;
-  /** Nodes whose work an earlier node took over, with its value. */
-  readonly taken: Map<string, GraphValue>;
+  /** Sums whose constant an earlier node took over as its bias. */
+  readonly taken: Set<string>;
   /** Sizes that are computed: how many of them, by value. */
   readonly lengths: Map<string, number>;
   pathOf(tensor: string, node: GraphNode): string;

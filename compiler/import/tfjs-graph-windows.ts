@@ -26,8 +26,6 @@ interface Fused {
   /** What comes behind the bias, by its name among the layers; slopes of a PReLU are a tensor. */
   readonly act: string;
   readonly slopes?: Named | undefined;
-  /** A node whose work this one does too. */
-  readonly later: GraphNode | undefined;
 }
 
 const ACTIVATIONS: ReadonlySet<string> = new Set(["Relu", "Relu6", "Elu", "Sigmoid", "Tanh", "LeakyRelu", "Prelu"]);
@@ -43,20 +41,24 @@ function fusedOf(cx: GraphReading, node: GraphNode, inputs: readonly GraphValue[
     const alpha = act === "Prelu" ? inputs[hasBias ? 3 : 2] : undefined;
     const slopes =
       act === "Prelu" ? { constant: known(alpha, "its slopes"), name: `${cx.pathOf(alpha?.value ?? "", node)}.weight` } : undefined;
-    return { bias: hasBias ? { constant: known(inputs[2], "its biases"), name } : undefined, act, slopes, later: undefined };
+    return { bias: hasBias ? { constant: known(inputs[2], "its biases"), name } : undefined, act, slopes };
   }
-  const none = { bias: undefined, act: "linear", later: undefined };
-  const later = onlyReader(cx, node, ["BiasAdd", "Add", "AddV2"]);
-  const other = later && dataInputs(later).find((i) => i !== node.name);
+  // a matrix on a map is one on rows, and Keras adds the bias when they are a map again
+  const reshaped = node.op === "MatMul" ? onlyReader(cx, node, ["Reshape"]) : undefined;
+  const before = reshaped ?? node;
+  const later = onlyReader(cx, before, ["BiasAdd", "Add", "AddV2"]);
+  const other = later && dataInputs(later).find((i) => i !== before.name);
   const constant = other === undefined ? undefined : cx.values.get(other)?.constant;
-  const isBias =
-    constant && constant.data.length === channels && constant.shape.every((d, i) => d === (i === constant.shape.length - 1 ? channels : 1));
-  return isBias && (isLastAt(node) || later?.op === "BiasAdd") ? { bias: { constant, name }, act: "linear", later } : none;
+  const last = (constant?.shape.length ?? 0) - 1;
+  const isBias = constant?.data.length === channels && constant.shape.every((d, i) => d === (i === last ? channels : 1));
+  if (!later || !isBias || !(isLastAt(node) || later.op === "BiasAdd")) return { bias: undefined, act: "linear" };
+  cx.taken.add(later.name);
+  return { bias: { constant, name }, act: "linear" };
 }
 
 /** The value behind bias and activation. */
 function finished(cx: GraphReading, node: GraphNode, origin: Origin, value: string, rank: number, fused: Fused): GraphValue {
-  const { act, slopes, later } = fused;
+  const { act, slopes } = fused;
   const { list } = cx;
   const behind = { ...origin, path: slopes ? slopes.name.replace(/\.weight$/, "") : `${origin.path}/Activation` };
   let made: string;
@@ -65,9 +67,7 @@ function finished(cx: GraphReading, node: GraphNode, origin: Origin, value: stri
     made = onMap(list, behind, value, rank === 4 && isLastAt(node), (x) => put(list, behind, "PRelu", [x, weight]));
   } else if (act === "LeakyRelu") made = put(list, behind, "LeakyRelu", [value], { alpha: float(node, "leakyrelu_alpha", 0.2) });
   else made = activation(list, behind, value, act, rank, true);
-  const result = { value: made, rank };
-  if (later) cx.taken.set(later.name, result);
-  return result;
+  return { value: made, rank };
 }
 
 export function conv(kind: "conv" | "depthwise"): NodeReader {

@@ -25,7 +25,7 @@ export function graphModel({ graph, signature }: GraphModel, weights: ReadonlyMa
     values: new Map(),
     readers,
     outputs: new Set(outputs),
-    taken: new Map(),
+    taken: new Set(),
     lengths: new Map(),
     pathOf: names.ofTensor,
   };
@@ -56,12 +56,12 @@ export function graphModel({ graph, signature }: GraphModel, weights: ReadonlyMa
 }
 
 function readOne(cx: GraphReading, node: GraphNode, origin: Origin): void {
-  const done = cx.taken.get(node.name);
-  if (done) {
-    cx.values.set(node.name, done);
+  const inputs = dataInputs(node).map((i) => cx.values.get(i) ?? broken(cx, origin, i));
+  const passed = cx.taken.has(node.name) ? inputs.find((i) => !i.constant) : undefined;
+  if (passed) {
+    cx.values.set(node.name, passed);
     return;
   }
-  const inputs = dataInputs(node).map((i) => cx.values.get(i) ?? broken(cx, origin, i));
   const values = inputs.map((i) => i.value);
   const fail = (why: string): void => {
     cx.values.set(node.name, { value: putRefused(cx.list, origin, values, why), rank: undefined, isBroken: true });

@@ -151,6 +151,36 @@ export const GRAPHS: readonly (readonly [string, HandGraph, string])[] = [
     "fc: linear(3) sigmoid reshape([3, 1, 1])",
   ],
   [
+    "an SE module of matrices on a map of one pixel, as TensorFlow 1 names it",
+    {
+      nodes: [
+        op("AvgPool x squeeze", { ...POOL, ksize: [1, 5, 7, 1], strides: [1, 1, 1, 1], padding: "VALID" }),
+        op("Reshape squeeze row rows"),
+        op("MatMul rows net/dense/dense/kernel net/dense/Tensordot/MatMul", { transpose_a: false, transpose_b: false }),
+        op("Reshape net/dense/Tensordot/MatMul two net/dense/Tensordot"),
+        op("BiasAdd net/dense/Tensordot net/dense/bias net/dense/BiasAdd"),
+        op("Relu net/dense/BiasAdd net/dense/Relu"),
+        op("Reshape net/dense/Relu row2 rows2"),
+        op("MatMul rows2 net/dense_1/dense/kernel net/dense_1/Tensordot/MatMul", { transpose_a: false, transpose_b: false }),
+        op("Reshape net/dense_1/Tensordot/MatMul three net/dense_1/Tensordot"),
+        op("BiasAdd net/dense_1/Tensordot net/dense_1/bias net/dense_1/BiasAdd"),
+        op("Sigmoid net/dense_1/BiasAdd gate"),
+        op("Mul gate x y"),
+      ],
+      constants: {
+        row: whole(-1, 3),
+        two: whole(-1, 1, 1, 2),
+        row2: whole(-1, 2),
+        three: whole(-1, 1, 1, 3),
+        "net/dense/dense/kernel": values([3, 2]),
+        "net/dense/bias": values([2]),
+        "net/dense_1/dense/kernel": values([2, 3]),
+        "net/dense_1/bias": values([3]),
+      },
+    },
+    "scale { gap flatten dense: linear(2) relu dense_1: linear(3) sigmoid reshape([3, 1, 1]) }",
+  ],
+  [
     "flattened by sizes that the graph computes, and a matrix",
     {
       nodes: [
