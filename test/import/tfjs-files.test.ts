@@ -165,6 +165,20 @@ describe("layers", () => {
     expect(oneLine(importedFiles(model).spec)).toContain('a: conv(3, 1, bias=true) r: relu a_1: shared("a")');
   });
 
+  test("Normalization, whose numbers are in its config or among the tensors", () => {
+    const input = { batch_input_shape: [null, 2, 2, 3] };
+    const listed = { class_name: "Normalization", config: { name: "n", axis: [-1], mean: [1, 2, 3], variance: [4, 16, 0], ...input } };
+    const { net } = importedFiles(topology("Sequential", { name: "net", layers: [listed, conv("a")] }));
+    expect(net.nodes[0]?.op).toBe("affine");
+    const values = (role: string) => [...(net.weights.get(net.nodes[0]?.tensors[role] ?? "")?.data ?? [])];
+    expect(values("weight")).toEqual([0.5, 0.25, Math.fround(1e7)]);
+    expect(values("bias")).toEqual([-0.5, -0.5, Math.fround(-3e7)]);
+    const stored = { class_name: "Normalization", config: { name: "n", axis: -1, ...input } };
+    expect(refusal(topology("Sequential", { name: "net", layers: [stored] }))).toContain(
+      "`n` (Normalization): its `mean` is not in the file",
+    );
+  });
+
   test("SE602 names every layer that cannot be and counts them", () => {
     const layers = [
       conv("a", { batch_input_shape: [null, 4, 4, 3] }),

@@ -1,6 +1,6 @@
 /** Layers models of TensorFlow.js: the same function as the model that was saved, under its names. */
 import type * as Tf from "@tensorflow/tfjs";
-import { beforeAll, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { useTfjs } from "../judges/tfjs-backend.ts";
 import { expectSame, importedFiles, savedFiles, withSeededWeights } from "../judges/tfjs-models.ts";
 
@@ -162,6 +162,7 @@ const MODELS: readonly (readonly [string, readonly number[], Build])[] = [
     (l, x) =>
       chain(x, l.globalAveragePooling2d({}), l.reshape({ targetShape: [1, 1, 3] }), l.conv2d({ filters: 4, kernelSize: 1 }), l.flatten()),
   ],
+  ["rescaled", [4, 5, 3], (l, x) => chain(x, l.rescaling({ scale: 1 / 127.5, offset: -1 }), l.conv2d({ filters: 2, kernelSize: 3 }))],
   ["one channel in", [6, 5, 1], (l, x) => chain(x, l.conv2d({ filters: 2, kernelSize: 3 }), l.flatten(), l.dense({ units: 3 }))],
   [
     "one channel on the way: a gate for every position, and out as a map, in a row, and as a pixel",
@@ -187,6 +188,26 @@ const MODELS: readonly (readonly [string, readonly number[], Build])[] = [
       ),
   ],
 ];
+
+/** Maps that are channels first in the file too: nothing is turned around. */
+test("channels first", async () => {
+  const l = tf.layers;
+  const dataFormat = "channelsFirst";
+  const x = tf.input({ shape: [3, 7, 8] });
+  const conv = chain(x, l.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same", dataFormat }));
+  const pooled = chain(conv, l.maxPooling2d({ poolSize: 2, dataFormat }));
+  const outputs = [chain(pooled, l.flatten(), l.dense({ units: 3 })), chain(pooled, l.globalAveragePooling2d({ dataFormat }))];
+  const model = withSeededWeights(tf, tf.model({ inputs: x, outputs }));
+  const imported = importedFiles(await savedFiles(tf, model));
+  expect(imported.net.notes).toBeUndefined();
+  await expectSame(tf, imported, (inputs) => model.predict(inputs) as Tf.Tensor[], { isLast: false });
+
+  // the kernel of TensorFlow.js walks means as if channels were last, so it is no judge of a norm over axis 1: Keras says what is meant
+  const normed = withSeededWeights(tf, tf.model({ inputs: x, outputs: chain(conv, l.batchNormalization({ axis: 1 })) }));
+  const norm = importedFiles(await savedFiles(tf, normed));
+  expect(norm.net.nodes.map((n) => n.op)).toEqual(["conv", "bn"]);
+  expect(norm.net.notes).toBeUndefined();
+});
 
 test.each(MODELS)("%s", async (_title, shape, build) => {
   const x = tf.input({ shape: [...shape] });
