@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest-first.ts";
 
 export default defineConfig({
   test: {
     // vitest leaves one core free by default: of two that is half
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/gpu/**", "test/browser/**"], testTimeout: 120_000 } },
       // one device at a time: two workers that each own a software GPU starve each other on two cores
