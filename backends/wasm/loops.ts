@@ -10,6 +10,7 @@ import { dependsOn, offsetFrom } from "./expr-forms.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { Address, KernelCode, PackedTensor } from "./kernel-code.ts";
 import { type Operand, Selector } from "./select.ts";
+import { emitWindow, windowTaps } from "./window-taps.ts";
 
 export interface LoopContext {
   readonly storage: Program["storage"];
@@ -180,10 +181,35 @@ export function loopCode(kernel: LoopKernel, context: LoopContext): KernelCode {
     );
     store();
   };
+  const window = wide && windowTaps(kernel, wide.axis, (buffer) => must(operands.get(buffer), `operand ${buffer}`).layout);
+  const windowed = (): void => {
+    const { address, layout } = must(operands.get(must(window, "window").load.buffer), "map");
+    // the wide axis is the last one, unless each unit is four of its elements
+    const quads = order.slice(Math.max(outer, order.length - 1));
+    nest(
+      order.slice(outer, order.length - quads.length),
+      () =>
+        emitWindow(must(window, "window"), {
+          f,
+          kernel,
+          layout,
+          map: address,
+          axes,
+          acc: must(acc, "acc"),
+          wide: must(wide, "wide axis").axis,
+          eachQuad: (body) => nest(quads, body, f, axis, stepOf),
+          store,
+        }),
+      f,
+      axis,
+      stepOf,
+    );
+  };
   const u = f.param(0);
   f.while(u, f.param(1), 1, () => {
     decompose(f, u, order.slice(0, outer), axis, count, stepOf);
-    nest(order.slice(outer), point, f, axis, stepOf);
+    if (window) windowed();
+    else nest(order.slice(outer), point, f, axis, stepOf);
   });
   const ops = [...new Set(kernel.from.map((node) => node.op))].join("-") || "map";
   return {
