@@ -4,10 +4,22 @@ import type { FunctionWriter, Local } from "./function-writer.ts";
 import { F32 } from "./layout.ts";
 import type { WinogradPlan } from "./winograd-plan.ts";
 
-/** V = B' d B of every tile of a strip, four channels at a time, to [point][tile][channel] at `to`. */
-export function transformInput(f: FunctionWriter, plan: WinogradPlan, s: Stream, base: Local, strip: Local, to: Local): void {
+/**
+ * V = B' d B of every tile of a strip, four channels at a time, to [point][tile][channel] at `to`. A gate's factors, one a channel from the
+ * address in `gate`, are multiplied into V: the transform does not mix channels.
+ */
+export function transformInput(
+  f: FunctionWriter,
+  plan: WinogradPlan,
+  s: Stream,
+  base: Local,
+  strip: Local,
+  to: Local,
+  gate: Local | undefined,
+): void {
   const { tileRows, tileColumns, stripRows, channels, vStride, oddRows, oddColumns } = plan;
   const [row, column, line, pixel, v, stop, lower, right] = f.locals("i32", 8) as [Local, Local, Local, Local, Local, Local, Local, Local];
+  const gating = gate && { at: f.local("i32"), factors: f.local("v128") };
   f.get(base).set(line).get(to).set(v).i32(0).set(row);
   f.until(row, stripRows, 1, () => {
     f.get(line).set(pixel);
@@ -38,8 +50,13 @@ export function transformInput(f: FunctionWriter, plan: WinogradPlan, s: Stream,
         .i32(channels * F32)
         .op("i32.add")
         .set(stop);
+      if (gate && gating) f.get(gate).set(gating.at);
       f.until(pixel, stop, 16, () => {
-        transformTile(f, s, pixel, lower, oddColumns ? right : undefined, v, vStride);
+        if (gating) {
+          f.get(gating.at).memory("v128.load").set(gating.factors);
+          f.increase(gating.at, 16);
+        }
+        transformTile(f, s, pixel, lower, oddColumns ? right : undefined, v, vStride, gating?.factors);
         f.increase(v, 16);
       });
       f.increase(pixel, 2 * s.pixel - channels * F32);
@@ -47,10 +64,20 @@ export function transformInput(f: FunctionWriter, plan: WinogradPlan, s: Stream,
     f.increase(line, 2 * s.row);
   });
   f.release(row, column, line, pixel, v, stop, lower, right);
+  if (gating) f.release(gating.at, gating.factors);
 }
 
 /** One 4x4 tile of four channels. Rows of the result one after another, so that few vectors live at a time. */
-function transformTile(f: FunctionWriter, s: Stream, at: Local, lower: Local, right: Local | undefined, v: Local, vStride: number): void {
+function transformTile(
+  f: FunctionWriter,
+  s: Stream,
+  at: Local,
+  lower: Local,
+  right: Local | undefined,
+  v: Local,
+  vStride: number,
+  factors: Local | undefined,
+): void {
   const last = right ? f.local("i32") : undefined;
   const under = f.local("i32");
   const underLast = last ? f.local("i32") : undefined;
@@ -64,26 +91,15 @@ function transformTile(f: FunctionWriter, s: Stream, at: Local, lower: Local, ri
   };
   const store = (y: number, t: readonly Local[]): void => {
     const [t0, t1, t2, t3] = t as [Local, Local, Local, Local];
-    f.get(v)
-      .get(t0)
-      .get(t2)
-      .op("f32x4.sub")
-      .memory("v128.store", 4 * y * vStride);
-    f.get(v)
-      .get(t1)
-      .get(t2)
-      .op("f32x4.add")
-      .memory("v128.store", (4 * y + 1) * vStride);
-    f.get(v)
-      .get(t2)
-      .get(t1)
-      .op("f32x4.sub")
-      .memory("v128.store", (4 * y + 2) * vStride);
-    f.get(v)
-      .get(t1)
-      .get(t3)
-      .op("f32x4.sub")
-      .memory("v128.store", (4 * y + 3) * vStride);
+    const point = (x: number, a: Local, fn: "f32x4.add" | "f32x4.sub", b: Local): void => {
+      f.get(v).get(a).get(b).op(fn);
+      if (factors) f.get(factors).op("f32x4.mul");
+      f.memory("v128.store", (4 * y + x) * vStride);
+    };
+    point(0, t0, "f32x4.sub", t2);
+    point(1, t1, "f32x4.add", t2);
+    point(2, t2, "f32x4.sub", t1);
+    point(3, t1, "f32x4.sub", t3);
   };
   const [first, second] = [f.locals("v128", 4), f.locals("v128", 4)];
   const [a, b] = f.locals("v128", 2) as [Local, Local];

@@ -28,7 +28,7 @@ export function winogradSteps(program: Program, kernel: ContractKernel, binary: 
   const value = (b: number) => must(kernel.buffers[b], `buffer ${b}`).value;
   const [input, output] = [mapIn(program, value(kernel.input)), mapIn(program, value(kernel.output))];
   const fusion = fusionOf(program, kernel);
-  if (!input || !output || !fusion || kernel.gate !== undefined || !haloSuffices(w, input)) return undefined;
+  if (!input || !output || !fusion || !haloSuffices(w, input)) return undefined;
   if (kernel.squeeze && kernel.squeeze.tiles !== 1) return undefined;
   const plan = winogradPlan(w, binary);
   if (!plan) return undefined;
@@ -54,6 +54,8 @@ export function winogradSteps(program: Program, kernel: ContractKernel, binary: 
   });
   const lanes = kernel.squeeze ? must(program.storage.get(value(kernel.squeeze.buffer)), "storage of sums").channels : 0;
   const sumsParam = kernel.squeeze && parameter({ kind: "shared" });
+  const gate = kernel.gate === undefined ? undefined : must(mapIn(program, value(kernel.gate)), "gate");
+  const gateParam = kernel.gate === undefined ? undefined : parameter({ kind: "value", buffer: kernel.gate });
   const scratchParam = parameter({ kind: "scratch" });
 
   const f = new FunctionWriter(
@@ -67,6 +69,7 @@ export function winogradSteps(program: Program, kernel: ContractKernel, binary: 
   const bases = streams.map(() => f.local("i32"));
   const vectorBases = vectors.map(() => f.local("i32"));
   const sumsBase = sumsParam === undefined ? undefined : f.local("i32");
+  const gateBase = gateParam === undefined ? undefined : f.local("i32");
   const { tileRows, tileColumns, stripRows, strips, chunks, chunkPanels, vStride, mStride } = plan;
   const chunkBytes = chunkPanels * 32;
   const products = POINTS * vStride;
@@ -106,7 +109,12 @@ export function winogradSteps(program: Program, kernel: ContractKernel, binary: 
     f.get(chunk).op("i32.eqz").get(started).op("i32.eqz").op("i32.or");
     f.if(() => {
       f.i32(1).set(started);
-      transformInput(f, plan, must(streams[0], "input"), must(bases[0], "input"), rest, f.param(scratchParam));
+      if (gate && gateBase && gateParam !== undefined) {
+        f.get(f.param(gateParam));
+        if (image) scaled(image, gate.image);
+        f.set(gateBase);
+      }
+      transformInput(f, plan, must(streams[0], "input"), must(bases[0], "input"), rest, f.param(scratchParam), gateBase);
     });
     multiply(f, plan, binary, chunk, f.param(weightsParam), f.param(scratchParam));
     transformOutput();

@@ -13,10 +13,10 @@ const LEAST_SAVING = 1.5;
 const every = (list: readonly number[], wanted: number): boolean => list.every((v) => v === wanted);
 
 /** Products of the direct form over those of F(2x2, 3x3), whose tiles may reach beyond the map; 0 where it does not apply. */
-function winogradSaving({ kind, window: w, ...k }: ContractKernel | DepthwiseKernel): number {
+function winogradSaving({ kind, window: w }: ContractKernel | DepthwiseKernel): number {
   const plain = every(w.kernel, 3) && every([...w.stride, ...w.dilation, w.groups], 1);
   const whole = w.in[0] % 4 === 0 && w.out[0] % 8 === 0;
-  if (kind === "depthwise" || !plain || !whole || "gate" in k || Math.min(w.in[0], w.out[0]) < LEAST_CHANNELS) return 0;
+  if (kind === "depthwise" || !plain || !whole || Math.min(w.in[0], w.out[0]) < LEAST_CHANNELS) return 0;
   return (9 * w.out[1] * w.out[2]) / (16 * Math.ceil(w.out[1] / 2) * Math.ceil(w.out[2] / 2));
 }
 
