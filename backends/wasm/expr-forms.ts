@@ -27,8 +27,16 @@ export function loadForm(e: Load, layout: Layout, axis: string): "uniform" | "qu
   const dependent = e.at.map((c, i) => (layout.sizes[i] === 1 ? false : dependsOn(c, axis)));
   if (!dependent.includes(true)) return "uniform";
   const onlyUnit = dependent.every((d, i) => d === (i === layout.unit));
-  const offset = offsetFrom(e.at[layout.unit] as Expr, axis);
-  return onlyUnit && inQuads(layout) && offset !== undefined && offset >= 0 && offset % 4 === 0 ? "quad" : "gather";
+  return onlyUnit && inQuads(layout) && startsQuads(e.at[layout.unit] as Expr, axis) ? "quad" : "gather";
+}
+
+/** Whether `e` is the axis plus a multiple of 4, not below 0. */
+function startsQuads(e: Expr, axis: string): boolean {
+  const sum: Linear = { axes: new Map(), rest: [], constant: 0 };
+  linearise(e, 1, sum);
+  const others = [...sum.axes].filter(([name]) => name !== axis).map(([, k]) => k);
+  const factors = [sum.constant, ...others, ...sum.rest.map((r) => r.factor)];
+  return sum.axes.get(axis) === 1 && sum.rest.every((r) => !dependsOn(r.e, axis)) && factors.every((k) => k >= 0 && k % 4 === 0);
 }
 
 /** Whether a condition is decided by integers alone, the same for all lanes. */

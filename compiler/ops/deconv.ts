@@ -22,7 +22,7 @@ interface DeconvAttrs {
 }
 
 /** One axis: input i, tap k -> output i*stride + k*dilation - before. */
-interface DeconvAxis {
+export interface DeconvAxis {
   readonly in: number;
   readonly out: number;
   readonly kernel: number;
@@ -106,33 +106,45 @@ function tap(axis: DeconvAxis, o: Expr, j: Expr): Tap {
   return { steps: axis.kernel, at, k, inside: x.and(x.and(x.le(x.int(0), offset), x.lt(at, axis.in)), met) };
 }
 
-function lower({ name, inputs, output, weights, attrs }: LowerContext<DeconvAttrs>) {
-  const input = inputs[0]!;
-  const perGroup = channels(input.type) / attrs.groups;
-  const outPerGroup = attrs.out / attrs.groups;
-  const [h, w] = axes(input.type, attrs);
+/**
+ * out[n, c, y, x] = sum over the (input, tap) pairs that meet there; buffer 0 is the input, 1 the weight [in, outPerGroup, kh, kw].
+ * `inputs` and `outputs` are channels of one group.
+ */
+export function deconvLoop(
+  [h, w]: readonly [DeconvAxis, DeconvAxis],
+  groups: { readonly count: number; readonly inputs: number; readonly outputs: number },
+): { readonly over: readonly Axis[]; readonly body: Expr } {
   const row = tap(h, x.index("y"), x.index("kh"));
   const column = tap(w, x.index("x"), x.index("kw"));
-  const over: Axis[] = [
-    { name: "ci", size: perGroup },
-    { name: "kh", size: row.steps },
-    { name: "kw", size: column.steps },
-  ];
-  const ci = perGroup === 1 ? x.int(0) : x.index("ci");
+  const ci = groups.inputs === 1 ? x.int(0) : x.index("ci");
   const c = x.index("c");
-  const from = attrs.groups === 1 ? ci : x.add(x.mul(x.idiv(c, outPerGroup), perGroup), ci);
+  const from = groups.count === 1 ? ci : x.add(x.mul(x.idiv(c, groups.outputs), groups.inputs), ci);
   const product = x.mul(
     x.load(0, [x.index("n"), from, row.at, column.at]),
-    x.load(1, [from, attrs.groups === 1 ? c : x.imod(c, outPerGroup), row.k, column.k]),
+    x.load(1, [from, groups.count === 1 ? c : x.imod(c, groups.outputs), row.k, column.k]),
   );
+  return {
+    over: realAxes([
+      { name: "ci", size: groups.inputs },
+      { name: "kh", size: row.steps },
+      { name: "kw", size: column.steps },
+    ]),
+    body: x.select(x.and(row.inside, column.inside), product, 0),
+  };
+}
+
+function lower({ name, inputs, output, weights, attrs }: LowerContext<DeconvAttrs>) {
+  const input = inputs[0]!;
+  const groups = { count: attrs.groups, inputs: channels(input.type) / attrs.groups, outputs: attrs.out / attrs.groups };
+  const { over, body } = deconvLoop(axes(input.type, attrs), groups);
   return [
     loopKernel({
       name,
       reads: [input, weights.weight!, ...(weights.bias ? [weights.bias] : [])],
       output,
-      reduce: { over: realAxes(over), fn: "add" },
-      body: x.select(x.and(row.inside, column.inside), product, 0),
-      epilogue: weights.bias ? x.add(x.ACC, x.load(2, [c])) : x.ACC,
+      reduce: { over, fn: "add" },
+      body,
+      epilogue: weights.bias ? x.add(x.ACC, x.load(2, [x.index("c")])) : x.ACC,
     }),
   ];
 }

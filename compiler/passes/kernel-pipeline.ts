@@ -8,15 +8,18 @@ import { planHalo } from "./kernel/plan-halo.ts";
 import { planMemory } from "./kernel/plan-memory.ts";
 import { simplifyIndex } from "./kernel/simplify-index.ts";
 import { sinkGates } from "./kernel/sink-gates.ts";
+import { splitDeconv } from "./kernel/split-deconv.ts";
 import { squeezeSums } from "./kernel/squeeze-sums.ts";
 import type { KernelPass } from "./pass.ts";
 
 /**
+ * Transposed convolutions become convolutions before anything is fused to them.
  * Gates are placed while scales are still kernels of their own: first out of the way of their producer, then down to their readers.
  * Epilogues are fused before sums are taken, so that the value added up is the value stored, and again after: a value whose sums are taken
  * by its producer has one reader less.
  */
 export const kernelPasses: readonly KernelPass[] = [
+  splitDeconv,
   hoistGates,
   sinkGates,
   fuseEpilogue,

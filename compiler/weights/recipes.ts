@@ -79,6 +79,29 @@ function sum(sources: readonly Tensor[]): Float64Array {
   return data(sources, 0).map((v, i) => v + b[i]!);
 }
 
+/**
+ * deconv-phases: a deconv weight [in, out, kh, kw] as the weight of a convolution whose channels are all phases of the output:
+ * [sh*sw*out, in, ceil(kh/sh), ceil(kw/sw)]. Tap t of phase r is tap r + stride * (taps - 1 - t), zero where there is none.
+ */
+function deconvPhases(sources: readonly Tensor[], attrs: Attrs, shape: readonly number[]): Float64Array {
+  const w = data(sources, 0);
+  const [, outputs = 1, kh = 1, kw = 1] = must(sources[0], "deconv weight").shape;
+  const [sh = 1, sw = 1] = attrs.stride as readonly number[];
+  const [, inputs = 1, rows = 1, columns = 1] = shape;
+  const phases = new Float64Array(numel(shape));
+  let i = 0;
+  for (let phase = 0; phase < sh * sw; phase++)
+    for (let o = 0; o < outputs; o++)
+      for (let ci = 0; ci < inputs; ci++)
+        for (let y = 0; y < rows; y++)
+          for (let x = 0; x < columns; x++, i++) {
+            const row = Math.floor(phase / sw) + sh * (rows - 1 - y);
+            const column = (phase % sw) + sw * (columns - 1 - x);
+            if (row < kh && column < kw) phases[i] = w[((ci * outputs + o) * kh + row) * kw + column]!;
+          }
+  return phases;
+}
+
 /** matmul: a [m, k, 1, 1] times b [k, n, 1, 1]; trailing axes of size 1 are free. */
 function matmul(sources: readonly Tensor[]): Float64Array {
   const rows = must(sources[0], "matmul left").shape[0] ?? 1;
@@ -160,6 +183,7 @@ export const recipes = {
   "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift },
   "scale-out": { summary: "weight * factor, by output channel", run: scaleOut, inPlace: true },
   "shift-out": { summary: "bias * factor + shift", run: shiftOut },
+  "deconv-phases": { summary: "a deconv weight by phases of the output", run: deconvPhases },
   sum: { summary: "a + b", run: sum },
   constant: { summary: "value everywhere", run: (_s, attrs, shape) => new Float64Array(numel(shape)).fill(number(attrs, "value")) },
   reshape: { summary: "the same values", run: (sources) => data(sources, 0) },
