@@ -71,7 +71,7 @@ export function emitEpilogue(kernel: ContractKernel | DepthwiseKernel, plan: Pla
   const target = `${parameters[kernel.output]}[${
     where(
       kernel.output,
-      ["n", "c", "y", "x"].slice(0, output.length).map((a) => settle(x.index(a))),
+      ["n", "c", "y", "x"].slice(0, output.length).map((a) => x.add(settle(x.index(a)), a === "c" ? (kernel.firstChannel ?? 0) : 0)),
     ).text
   }]`;
   const pixel = [

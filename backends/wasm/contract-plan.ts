@@ -56,6 +56,12 @@ export function inputStream(w: Window, map: MapLayout): Stream {
   };
 }
 
+/** The output, or the part of a joined value that is. */
+export function outputStream(program: Program, kernel: ContractKernel | DepthwiseKernel): MapLayout | undefined {
+  const map = mapIn(program, (kernel.buffers[kernel.output] as { readonly value: Parameters<typeof mapIn>[1] }).value);
+  return map && { ...map, base: map.base + (kernel.firstChannel ?? 0) * F32 };
+}
+
 /** Walk over (c, kw, kh) with neighbouring levels joined where memory is contiguous. */
 export function productLevels(w: Window, inputs: number, map: MapLayout): Level[] {
   const levels: { count: number; stride: number }[] = [];
@@ -85,7 +91,7 @@ export function contractPlan(program: Program, kernel: ContractKernel | Depthwis
   const w = kernel.window;
   const value = (b: number) => (kernel.buffers[b] as { readonly value: Parameters<typeof mapIn>[1] }).value;
   const input = mapIn(program, value(kernel.input));
-  const output = mapIn(program, value(kernel.output));
+  const output = outputStream(program, kernel);
   const fusion = fusionOf(program, kernel);
   if (!input || !output || !fusion || !haloSuffices(w, input)) return undefined;
   if (kernel.squeeze && kernel.squeeze.tiles !== 1) return undefined;

@@ -4,7 +4,7 @@
  */
 import { must } from "../../compiler/invariant.ts";
 import type { DepthwiseKernel, Expr, Program } from "../../compiler/ir/kernel.ts";
-import { haloSuffices, inputStream, mapsRead, type Stream } from "./contract-plan.ts";
+import { haloSuffices, inputStream, mapsRead, outputStream, type Stream } from "./contract-plan.ts";
 import { fusionOf } from "./epilogue.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { Address, KernelCode } from "./kernel-code.ts";
@@ -31,7 +31,7 @@ export function strips(width: number): number[] {
 export function depthwiseSteps(program: Program, kernel: DepthwiseKernel, binary: Binary): KernelCode[] | undefined {
   const w = kernel.window;
   const value = (b: number) => must(kernel.buffers[b], `buffer ${b}`).value;
-  const [input, output] = [mapIn(program, value(kernel.input)), mapIn(program, value(kernel.output))];
+  const [input, output] = [mapIn(program, value(kernel.input)), outputStream(program, kernel)];
   const fusion = fusionOf(program, kernel);
   if (!input || !output || !fusion || w.out[0] !== w.in[0] || !haloSuffices(w, input)) return undefined;
   if (kernel.squeeze && kernel.squeeze.tiles !== 1) return undefined;

@@ -75,7 +75,7 @@ export function stepsOf(program: Program, binary: Binary): StepList {
       if (use.access !== "write" || !stored || written.has(use.value)) return;
       if (!code.addresses.some((a) => a.kind === "value" && a.buffer === buffer)) return;
       written.add(use.value);
-      for (const zero of zerosOf(buffer, use.value, stored, code.writesPadding === true))
+      for (const zero of zerosOf(buffer, use.value, stored, code.writesPadding === true && !isPart(kernel)))
         steps.push({ layer, code: zero, addresses: [place(use.value, 0)], barrier: false });
     });
     steps.push({ layer, code, addresses, barrier: true });
@@ -130,6 +130,9 @@ export function stepsOf(program: Program, binary: Binary): StepList {
   const outputs = program.outputs.map((p) => port(p.name, p.value, false));
   return { steps, inputs, outputs, sharedBytes: alignUp(sharedBytes), scratchBytes: alignUp(scratchBytes), stagingBytes };
 }
+
+/** Whether the kernel writes some channels of a joined value. */
+const isPart = (k: Kernel): boolean => (k.kind === "contract" || k.kind === "depthwise") && k.firstChannel !== undefined;
 
 /** The kernels that have schedules of their own; undefined when the loop form must do. */
 function fastSteps(program: Program, kernel: Kernel, binary: Binary): KernelCode[] | undefined {

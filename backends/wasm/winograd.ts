@@ -8,7 +8,7 @@
  */
 import { must } from "../../compiler/invariant.ts";
 import type { ContractKernel, Expr, Program } from "../../compiler/ir/kernel.ts";
-import { haloSuffices, inputStream, mapsRead, type Stream } from "./contract-plan.ts";
+import { haloSuffices, inputStream, mapsRead, outputStream, type Stream } from "./contract-plan.ts";
 import { fusionOf } from "./epilogue.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { Address, KernelCode } from "./kernel-code.ts";
@@ -26,7 +26,7 @@ import { partBytes, winogradPacking } from "./winograd-weights.ts";
 export function winogradSteps(program: Program, kernel: ContractKernel, binary: Binary): KernelCode[] | undefined {
   const w = kernel.window;
   const value = (b: number) => must(kernel.buffers[b], `buffer ${b}`).value;
-  const [input, output] = [mapIn(program, value(kernel.input)), mapIn(program, value(kernel.output))];
+  const [input, output] = [mapIn(program, value(kernel.input)), outputStream(program, kernel)];
   const fusion = fusionOf(program, kernel);
   if (!input || !output || !fusion || !haloSuffices(w, input)) return undefined;
   if (kernel.squeeze && kernel.squeeze.tiles !== 1) return undefined;

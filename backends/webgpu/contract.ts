@@ -31,6 +31,8 @@ export interface Geometry {
   readonly input: Operand;
   readonly weight: Operand;
   readonly output: Operand;
+  /** Channel of the output value that is channel 0 of the window. */
+  readonly firstChannel: number;
   readonly gate?: Operand;
   readonly sums?: Operand;
 }
@@ -80,6 +82,7 @@ export function geometryOf(frame: Frame, kernel: ContractKernel | DepthwiseKerne
     input,
     weight: operand(kernel.weight),
     output: operand(kernel.output),
+    firstChannel: kernel.firstChannel ?? 0,
     ...(gateBuffer === undefined ? {} : { gate: operand(gateBuffer) }),
     ...(kernel.squeeze ? { sums: operand(kernel.squeeze.buffer) } : {}),
   };
@@ -190,7 +193,9 @@ export function finishFunction(g: Geometry, kernel: ContractKernel | DepthwiseKe
 function storeLines(g: Geometry): string[] {
   const { layout, name, quads } = g.output;
   invariant(layout.base === 0, "outputs with a halo");
-  if (quads) return [`${name}[row * ${layout.lanes / 4} + c4] = ${stored(g.output, "value", true)};`];
+  const column = g.firstChannel === 0 ? "c4" : `c4 + ${g.firstChannel / 4}`;
+  if (quads) return [`${name}[row * ${layout.lanes / 4} + ${column}] = ${stored(g.output, "value", true)};`];
+  invariant(g.firstChannel === 0, "a part of a value that is not stored four channels at a time");
   // [n][channels] of a count that is no multiple of 4: one element at a time
   return [0, 1, 2, 3].map(
     (k) =>

@@ -87,6 +87,8 @@ export interface ContractKernel extends KernelBase {
   /** [out, in/groups, kh, kw], or [out, in] for linear: the graph's own layout; a backend packs it as it likes. */
   readonly weight: number;
   readonly output: number;
+  /** Where the output is a part of a joined value: the channel of that value which channel 0 is. */
+  readonly firstChannel?: number;
   /** Buffer [batch, in channels]: one factor per image and input channel. */
   readonly gate?: number;
   /** Over acc, indices n, c, y, x; loads bias [c], residual, gate [n, c]. `{kind:"acc"}` when nothing is fused. */

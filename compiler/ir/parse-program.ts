@@ -141,11 +141,12 @@ function readWindow(k: KernelReader, kind: "contract" | "depthwise"): Kernel {
   const gate = a.has("gated by ") ? { gate: k.buffer(a) } : {};
   const r = k.open();
   const output = k.buffer(r);
+  const part = r.has("from channel ") ? { firstChannel: natural(r) } : {};
   r.expect("=");
   const epilogue = k.expr(r);
   const squeeze = k.peek("squeeze ") ? { squeeze: readSqueeze(k) } : {};
   const schedule = k.peek("schedule ") ? { schedule: readSchedule(k.open()) } : {};
-  const base = { ...k.base, window, input, weight, output, epilogue, ...squeeze, ...schedule };
+  const base = { ...k.base, window, input, weight, output, ...part, epilogue, ...squeeze, ...schedule };
   return kind === "contract" ? { ...base, kind, ...gate } : { ...base, kind };
 }
 

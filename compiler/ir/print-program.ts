@@ -38,7 +38,7 @@ function windowLines(k: ContractKernel | DepthwiseKernel, names: readonly string
   return [
     `window ${list(w.in)} to ${list(w.out)}, kernel ${list(w.kernel)}, stride ${list(w.stride)}, dilation ${list(w.dilation)}, pad ${list(w.pad)}, groups ${w.groups}, batch ${w.batch}`,
     `acc = ${names[k.input]} conv ${names[k.weight]}${gate}`,
-    `${names[k.output]} = ${exprText(k.epilogue, names)}`,
+    `${names[k.output]}${k.firstChannel === undefined ? "" : ` from channel ${k.firstChannel}`} = ${exprText(k.epilogue, names)}`,
     ...(squeeze ? [`squeeze ${names[squeeze.buffer]} by ${squeeze.tiles} of ${exprText(squeeze.of, names)}`] : []),
     ...(schedule
       ? [

@@ -5,7 +5,7 @@
 
 import { evaluateAt, type Point } from "./evaluate.ts";
 import type { Value } from "./graph.ts";
-import type { BufferUse, Expr, Kernel, Place, Program } from "./kernel.ts";
+import type { BufferUse, ContractKernel, DepthwiseKernel, Expr, Kernel, Place, Program } from "./kernel.ts";
 import { numel } from "./type.ts";
 import type { Fault } from "./verify.ts";
 
@@ -65,6 +65,8 @@ function verifyUse(
 /** How many elements of the written buffer the kernel stores. */
 function storedElements(kernel: Kernel, buffer: number, value: Value): number {
   if (kernel.kind === "loop" && buffer === kernel.output) return kernel.space.reduce((n, a) => n * a.size, 1);
+  const part = (kernel.kind === "contract" || kernel.kind === "depthwise") && kernel.firstChannel !== undefined;
+  if (part && buffer === kernel.output) return kernel.window.out.reduce((n, size) => n * size, kernel.window.batch);
   return numel(value.type.shape);
 }
 
@@ -117,7 +119,8 @@ function verifyKernel(kernel: Kernel, report: Report): void {
       };
       const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, window.batch);
       expect(kernel.input, "input", product(window.in));
-      expect(kernel.output, "output", product(window.out));
+      if (kernel.firstChannel === undefined) expect(kernel.output, "output", product(window.out));
+      else verifyPart(kernel, kernel.firstChannel, report);
       expect(kernel.weight, "weight", c * (window.in[0] / window.groups) * window.kernel[0] * window.kernel[1]);
       break;
     }
@@ -137,6 +140,14 @@ function verifyKernel(kernel: Kernel, report: Report): void {
     default:
       kernel satisfies never;
   }
+}
+
+/** The output of a contraction that is a part of a joined value lies in it. */
+function verifyPart({ window, buffers, output }: ContractKernel | DepthwiseKernel, first: number, report: Report): void {
+  const [n, c, ...map] = buffers[output]?.value.type.shape ?? [];
+  const [channels, ...own] = window.out;
+  const fits = n === window.batch && typeof c === "number" && first + channels <= c && own.every((size, i) => size === (map[i] ?? 1));
+  if (!fits) report(`channels ${first} to ${first + channels} of ${own.join("x")} are no part of the output`);
 }
 
 function verifyBuffer(kernel: Kernel, index: number, access: "read" | "write", what: string, report: Report): void {

@@ -57,20 +57,22 @@ function windowSum(kernel: ContractKernel | DepthwiseKernel): { body: Expr; over
 function expandWindow(kernel: ContractKernel | DepthwiseKernel, temp: Temp): LoopKernel[] {
   const { name, buffers, from, output, epilogue, squeeze } = kernel;
   const value = valueAt(buffers, output);
-  const space = axesOf(value);
+  const first = kernel.firstChannel ?? 0;
+  const space = axesOf(value).map((a) => (a.name === "c" ? { ...a, size: kernel.window.out[0] } : a));
   const { body, over } = windowSum(kernel);
   const reduce = { over, fn: "add", init: 0 } as const;
   const base = { kind: "loop", from, space, store: coordinates(space) } as const;
-  if (!squeeze) return [onlyUsed({ ...base, name, buffers, reduce, body, epilogue, output })];
+  const place = coordinates(space).map((e, i) => (i === 1 ? x.add(e, first) : e));
+  if (!squeeze) return [onlyUsed({ ...base, store: place, name, buffers, reduce, body, epilogue, output })];
 
   // `of` and the epilogue both need the bare sum, which need not be the stored value (SE_3x3 squeezes before its relu)
-  const sum = temp(value.type.shape as number[]);
+  const sum = temp(space.map((a) => a.size));
   const at = buffers.length;
   const extended: BufferUse[] = [...buffers, { value: sum, access: "write" }];
   const loaded = (e: Expr): Expr => x.rewrite(e, (s) => (s.kind === "acc" ? x.load(at, coordinates(space)) : undefined));
   return [
     onlyUsed({ ...base, name: `${name}.sum`, buffers: extended, reduce, body, epilogue: x.ACC, output: at }),
-    onlyUsed({ ...base, name, buffers: extended, body: loaded(epilogue), output }),
+    onlyUsed({ ...base, store: place, name, buffers: extended, body: loaded(epilogue), output }),
     squeezeKernel(kernel, squeeze, extended, loaded(squeeze.of), space),
   ];
 }

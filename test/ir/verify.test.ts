@@ -99,6 +99,10 @@ test("every rule of kernels is checked", () => {
     "program: output y (%2) is never written",
   ]);
   expect(broken("to [2, 3, 3]", "to [2, 3, 4]")).toEqual(["conv: output has 18 elements, the window says 24"]);
+  expect(broken("%1 = max(acc, 0.0)", "%1 from channel 1 = max(acc, 0.0)")).toEqual([
+    "conv: channels 1 to 3 of 3x3 are no part of the output",
+  ]);
+  expect(broken("to [2, 3, 3]", "to [1, 3, 3]").slice(0, 1)).toEqual(["conv: output has 18 elements, the window says 9"]);
   expect(broken("[4, 3, 3] to", "[2, 3, 3] to")).toEqual([
     "conv: input has 36 elements, the window says 18",
     "conv: weight has 8 elements, the window says 4",

@@ -57,7 +57,7 @@ function fuse(flow: Flow, slot: number, { capabilities }: KernelPassContext): re
       reasons.push(`${host.name} must run before another operand is ready`);
       continue;
     }
-    const joined = fuseInto(host, guest, capabilities.maxBuffers, gateLabel(flow, slot));
+    const joined = fuseInto(host, guest, capabilities, gateLabel(flow, slot));
     if (isReason(joined)) {
       reasons.push(joined);
       continue;

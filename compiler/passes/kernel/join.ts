@@ -4,7 +4,8 @@
  */
 import * as x from "../../ir/expr.ts";
 import type { Value } from "../../ir/graph.ts";
-import type { ContractKernel, DepthwiseKernel, Expr, Kernel, LoopKernel } from "../../ir/kernel.ts";
+import type { ContractKernel, DepthwiseKernel, Expr, Kernel, LoopKernel, Window } from "../../ir/kernel.ts";
+import type { Capabilities } from "../pass.ts";
 import { expressionsOf, fieldBuffers, loadedBuffers, mapExpressions, tidy } from "./buffers.ts";
 import { sameExprs, substitution, treeSize, visitOnce } from "./substitute.ts";
 
@@ -32,7 +33,7 @@ const indexOr0 = (name: string, size: number): Expr => (size === 1 ? x.int(0) : 
 export function storeOf(k: Producer): readonly Expr[] {
   if (k.kind === "loop") return k.store;
   const [, h, w] = k.window.out;
-  const all = [x.index("n"), x.index("c"), indexOr0("y", h), indexOr0("x", w)];
+  const all = [x.index("n"), x.add(x.index("c"), k.firstChannel ?? 0), indexOr0("y", h), indexOr0("x", w)];
   return all.slice(0, bufferValue(k, k.output).type.shape.length);
 }
 
@@ -119,8 +120,29 @@ function checked<K extends Kernel>(k: K, maxBuffers: number): Joined<K> {
     : joined;
 }
 
+/**
+ * The channel of the joined value at which a contraction may store its channel 0: stores of whole vectors must not touch a neighbour. The
+ * contraction's own value is no part of another: undefined.
+ */
+function firstChannelAt(
+  target: readonly Expr[],
+  { out: [c, h, w] }: Window,
+  shape: readonly number[],
+  multiple: number,
+): number | undefined {
+  const own = [x.index("n"), x.index("c"), indexOr0("y", h), indexOr0("x", w)];
+  const at = target[1];
+  const first = at?.kind === "binary" && at.fn === "add" && at.b.kind === "const" ? at.b.value : 0;
+  const [, channels = 0] = shape;
+  if (first === 0 && channels === c) return undefined;
+  const whole = [first, c, channels].every((n) => n % multiple === 0) && first + c <= channels;
+  return whole && sameExprs(target, [own[0], x.add(own[1] as Expr, first), own[2], own[3]] as Expr[]) ? first : undefined;
+}
+
+type Limits = Pick<Capabilities, "maxBuffers" | "channelMultiple">;
+
 /** `host` followed by `guest`, a map that reads `host`'s output; the joined kernel writes guest's output. Host must be the only writer, guest the only reader. */
-export function fuseInto(host: Producer, guest: LoopKernel, maxBuffers: number, label?: string): Joined<Producer> {
+export function fuseInto(host: Producer, guest: LoopKernel, { maxBuffers, channelMultiple }: Limits, label?: string): Joined<Producer> {
   const value = bufferValue(host, host.output);
   const shape = sizeOf(value);
   const own = buffersOf(guest, value);
@@ -152,11 +174,14 @@ export function fuseInto(host: Producer, guest: LoopKernel, maxBuffers: number, 
     return checked({ ...host, ...into, name, from, buffers, output, store: target }, maxBuffers);
   }
   const [c, h, w] = host.window.out;
-  const fits = sameExprs(target, [x.index("n"), x.index("c"), indexOr0("y", h), indexOr0("x", w)].slice(0, target.length));
   const shaped = sizeOf(bufferValue(guest, guest.output));
-  if (!fits || shaped[0] !== host.window.batch || shaped[1] !== c || (shaped[2] ?? 1) !== h || (shaped[3] ?? 1) !== w)
+  const first = firstChannelAt(target, host.window, shaped, channelMultiple);
+  const part = first === undefined ? {} : { firstChannel: first };
+  const channelsFit = first !== undefined || shaped[1] === c;
+  const fits = channelsFit && sameExprs(target, storeOf({ ...host, ...part }).slice(0, target.length));
+  if (!fits || shaped[0] !== host.window.batch || (shaped[2] ?? 1) !== h || (shaped[3] ?? 1) !== w)
     return `${guest.name} moves elements, which a ${host.kind} kernel cannot while it stores`;
-  return checked({ ...host, name, from, buffers, output, epilogue: result }, maxBuffers);
+  return checked({ ...host, name, from, buffers, output, ...part, epilogue: result }, maxBuffers);
 }
 
 const product = (axes: readonly { readonly size: number }[]): number => axes.reduce((n, a) => n * a.size, 1);
