@@ -21,19 +21,22 @@ export function seededValues(key: string, count: number, [low, high]: readonly [
   return Float32Array.from({ length: count }, () => low + (high - low) * ((next() >>> 0) / 2 ** 32));
 }
 
-/** Every tensor uniform in [-1, 1] by its path, variances in [0.5, 2]; derived tensors by their recipes, as in a real compile. */
-export const sampleWeights: WeightReader = { read: (weight) => Float32Array.from(exact(weight)), readExact: exact };
-
-function exact(weight: Weight): Float64Array {
-  const shape = weight.value.type.shape as readonly number[];
-  if (weight.init.kind === "derived") {
-    const { recipe, from, attrs } = weight.init;
-    const sources = from.map((w) => ({ shape: w.value.type.shape as readonly number[], data: exact(w) }));
-    return recipeOf(recipe).run(sources, attrs, shape);
-  }
-  const variance = weight.path.endsWith("running_var");
-  return Float64Array.from(seededValues(weight.path, numel(shape), variance ? [0.5, 2] : [-1, 1]));
+/** Every tensor uniform in [-1, 1] by its path, variances in [0.5, 2], each value as `round` leaves it; derived ones by their recipes. */
+export function sampleReader(round: (value: number) => number = (value) => value): WeightReader {
+  const exact = (weight: Weight): Float64Array => {
+    const shape = weight.value.type.shape as readonly number[];
+    if (weight.init.kind === "derived") {
+      const { recipe, from, attrs } = weight.init;
+      const sources = from.map((w) => ({ shape: w.value.type.shape as readonly number[], data: exact(w) }));
+      return recipeOf(recipe).run(sources, attrs, shape);
+    }
+    const variance = weight.path.endsWith("running_var");
+    return Float64Array.from(seededValues(weight.path, numel(shape), variance ? [0.5, 2] : [-1, 1]), round);
+  };
+  return { read: (weight) => Float32Array.from(exact(weight)), readExact: exact };
 }
+
+export const sampleWeights: WeightReader = sampleReader();
 
 /** An op's samples side by side in one graph: output `s3` is sample 3 on inputs `s3_0`, `s3_1`. One module, one set-up of a device. */
 export function sampleGraph(name: string, op: OpDef): Graph {

@@ -6,7 +6,7 @@ import { type Layout, layoutOf, sizesOf } from "./layout.ts";
 import type { Packing } from "./pack.ts";
 import type { Operand } from "./wgsl.ts";
 
-/** Which buffers may be f16: rank-4 values inside the net and the packed weights of contractions. Everything else stays f32. */
+/** Which buffers may be f16: maps inside the net and the packed weights of contractions. Everything else stays f32. */
 export interface Precision {
   readonly half: boolean;
 }
@@ -43,6 +43,8 @@ export function frameOf(program: Program, kernel: Kernel, precision: Precision, 
   const weights = new Set(program.weights.map((w) => w.value));
   const ports = new Set([...program.inputs, ...program.outputs].map((p) => p.value));
   const value = (buffer: number): Value => must(kernel.buffers[buffer], `buffer ${buffer} of ${kernel.name}`).value;
+  // one channel or one pixel: means, sums and factors of a whole map, where a rounding shows in every element and a sum may exceed 65504
+  const isMap = ({ type: { shape } }: Value): boolean => shape.length === 4 && shape[1] !== 1 && !(shape[2] === 1 && shape[3] === 1);
   return {
     kernel,
     half: precision.half,
@@ -52,7 +54,7 @@ export function frameOf(program: Program, kernel: Kernel, precision: Precision, 
     layout: (buffer) => layoutOf(value(buffer), program.storage.get(value(buffer))),
     isHalf: (buffer) => {
       const v = value(buffer);
-      return precision.half && !weights.has(v) && !ports.has(v) && v.type.shape.length === 4;
+      return precision.half && !weights.has(v) && !ports.has(v) && isMap(v);
     },
   };
 }

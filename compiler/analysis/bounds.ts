@@ -52,6 +52,9 @@ export function allowedError(
   }
 }
 
+/** What is lost of a value, at most, when f16 stores it, round to nearest: half a step of 11 bits, or of the subnormal numbers. */
+export const halfRounding = (value: number): number => Math.max(2 ** -11 * Math.abs(value), 2 ** -25);
+
 export interface DerivedBound {
   readonly output: string;
   /** 3 x the largest change of any element in any draw. */
@@ -68,6 +71,8 @@ export interface DerivedOptions {
   readonly seed?: number;
   /** Default 4. */
   readonly draws?: number;
+  /** Maps and the weights of contractions are stored in f16, sums are f32: copies have both moved by what that loses, too. Default false. */
+  readonly half?: boolean;
   /** Sees every node's local bound, of the undisturbed run. */
   readonly tap?: (node: Node, output: Tensor, allowed: Float64Array) => void;
 }
@@ -83,6 +88,13 @@ function signs(seed: number): () => 1 | -1 {
   };
 }
 
+/** The tensors of a contraction, with what f16 loses of its weight added or taken away; biases stay f32. */
+function movedWeight(own: Readonly<Record<string, Tensor>>, sign: () => 1 | -1): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(own).map(([name, t]) => [name, name === "weight" ? mapTensor(t, (v) => v + sign() * halfRounding(v)) : t]),
+  );
+}
+
 /**
  * The whole net's bound: the reference beside `draws` copies of itself in which every layer's output is moved by plus or minus its local
  * bound. All copies advance together, so that a value lives no longer than its readers.
@@ -91,7 +103,7 @@ export function derivedBounds(
   graph: Graph,
   inputs: Readonly<Record<string, Tensor>>,
   weights: WeightReader,
-  { batch, seed = 1, draws = 4, tap }: DerivedOptions = {},
+  { batch, seed = 1, draws = 4, half = false, tap }: DerivedOptions = {},
 ): DerivedBound[] {
   const plain = inputValues(graph, inputs, batch);
   const moved = Array.from({ length: draws }, () => new Map(plain));
@@ -99,18 +111,21 @@ export function derivedBounds(
   const coin = Array.from({ length: draws }, (_, d) => signs(Math.imul(seed * draws + d + 1, 0x9e3779b1)));
   const tensorsOf = weightsOf(graph, weights);
   const last = lastReaders(graph);
+  const outputs = new Set(graph.outputs.map((o) => o.value.id));
   const read = (values: ReadonlyMap<number, Tensor>, v: Value): Tensor => must(values.get(v.id), `value ${v.name}`);
 
   for (const [i, node] of graph.nodes.entries()) {
     const op = opOf(node.op);
     const own = tensorsOf(node);
-    const run = (values: ReadonlyMap<number, Tensor>): Tensor =>
+    const run = (values: ReadonlyMap<number, Tensor>, tensors: Readonly<Record<string, Tensor>>): Tensor =>
       op.reference(
         node.inputs.map((v) => read(values, v)),
-        own,
+        tensors,
         node.attrs as never,
       );
-    const output = run(plain);
+    const output = run(plain, own);
+    const halfWeights = half && op.bound.kind === "contraction";
+    const halfMap = half && output.shape.length === 4 && !outputs.has(node.output.id);
     const allowed = allowedError(
       op,
       node.inputs.map((v) => read(plain, v)),
@@ -121,8 +136,9 @@ export function derivedBounds(
     tap?.(node, output, allowed);
     for (const [d, values] of moved.entries()) {
       const sign = coin[d] as () => 1 | -1;
-      const copy = run(values);
-      values.set(node.output.id, { shape: copy.shape, data: copy.data.map((v, k) => v + sign() * (allowed[k] as number)) });
+      const copy = run(values, halfWeights ? movedWeight(own, sign) : own);
+      const by = halfMap ? allowed.map((a, k) => a + halfRounding(output.data[k] as number)) : allowed;
+      values.set(node.output.id, { shape: copy.shape, data: copy.data.map((v, k) => v + sign() * (by[k] as number)) });
     }
     plain.set(node.output.id, output);
     for (const v of [...node.inputs, node.output]) if (last.get(v.id) === i) for (const values of [plain, ...moved]) values.delete(v.id);
