@@ -1,13 +1,14 @@
 /** A program as the steps that a run takes: kernels, the zeros around their results, and the layouts of the caller at both ends. */
 import { invariant, must } from "../../compiler/invariant.ts";
 import type { Value, Weight } from "../../compiler/ir/graph.ts";
-import type { Kernel, Program, Storage } from "../../compiler/ir/kernel.ts";
+import type { ContractKernel, Kernel, LoopKernel, Program, Storage } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";
-import { expandToLoop } from "../../compiler/ops/expand-kernel.ts";
+import { expandToLoop, type Temp } from "../../compiler/ops/expand-kernel.ts";
 import { moveKernel } from "../../compiler/ops/kernels.ts";
 import { layoutOf, rowMajor } from "./addressing.ts";
 import { contractSteps } from "./contract.ts";
 import { depthwiseSteps } from "./depthwise.ts";
+import { exciteKernels } from "./excite.ts";
 import type { KernelCode, PackedTensor } from "./kernel-code.ts";
 import { loopCode } from "./loops.ts";
 import type { Binary } from "./tiles.ts";
@@ -123,12 +124,23 @@ export function stepsOf(program: Program, binary: Binary): StepList {
       end += alignUp(layoutOf(value, stored).elements * 4);
       return value;
     };
-    const loops = kernel.kind === "loop" ? [kernel] : expandToLoop(kernel, temp);
-    for (const loop of loops) add(loop, loopCode(loop, { storage, weights }), temps, storage, kernel.name);
+    const parts = kernel.kind === "loop" ? [kernel] : kernel.kind === "excite" ? exciteKernels(kernel, temp) : expandToLoop(kernel, temp);
+    for (const part of parts) {
+      const codes = fastSteps({ ...program, storage }, part, binary) ?? [loopCode(asLoop(part, temp), { storage, weights })];
+      for (const code of codes) {
+        invariant(!code.sharedBytes, `${part.name} wants the memory of its own intermediate results`);
+        add(part, code, temps, storage, kernel.name);
+      }
+    }
     sharedBytes = Math.max(sharedBytes, end);
   }
   const outputs = program.outputs.map((p) => port(p.name, p.value, false));
   return { steps, inputs, outputs, sharedBytes: alignUp(sharedBytes), scratchBytes: alignUp(scratchBytes), stagingBytes };
+}
+
+/** One kernel without sums of its own makes one loop. */
+function asLoop(kernel: LoopKernel | ContractKernel, temp: Temp): LoopKernel {
+  return kernel.kind === "loop" ? kernel : must(expandToLoop(kernel, temp)[0], "loop");
 }
 
 /** Whether the kernel writes some channels of a joined value. */
