@@ -12,6 +12,7 @@ import { exciteKernels } from "./excite.ts";
 import type { KernelCode, PackedTensor } from "./kernel-code.ts";
 import { loopCode } from "./loops.ts";
 import type { Binary } from "./tiles.ts";
+import { transposeCode } from "./transpose.ts";
 import { haloCode, paddingCode } from "./zeroing.ts";
 
 /** Where an address of a step lies; `offset` in bytes. */
@@ -100,7 +101,8 @@ export function stepsOf(program: Program, binary: Binary): StepList {
     const channels = layout.sizes.length === 4 ? (layout.sizes[1] as number) : (layout.sizes[layout.sizes.length - 1] ?? 1);
     const storage = new Map<Value, Storage>([...program.storage, [staged, { order: "nchw", channels, halo: 0 }]]);
     written.add(staged);
-    add(kernel, loopCode(kernel, { storage, weights }), new Map([[staged, place]]), storage, kernel.name);
+    const code = transposeCode(layout, reading ? "into map" : "out of map") ?? loopCode(kernel, { storage, weights });
+    add(kernel, code, new Map([[staged, place]]), storage, kernel.name);
     return { name, elements, place };
   };
   const inputs = program.inputs.map((p) => port(p.name, p.value, true));
