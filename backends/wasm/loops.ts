@@ -4,54 +4,18 @@
 import { must } from "../../compiler/invariant.ts";
 import { walk } from "../../compiler/ir/expr.ts";
 import type { Value, Weight } from "../../compiler/ir/graph.ts";
-import type { Axis, Expr, LoopKernel, Program } from "../../compiler/ir/kernel.ts";
-import { axisLast, inQuads, type Layout, layoutOf, rowMajor, sizesOf } from "./addressing.ts";
-import { dependsOn, offsetFrom } from "./expr-forms.ts";
+import type { Axis, LoopKernel, Program } from "../../compiler/ir/kernel.ts";
+import { axisLast, type Layout, layoutOf, rowMajor, sizesOf } from "./addressing.ts";
+import { dependsOn } from "./expr-forms.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { Address, KernelCode, PackedTensor } from "./kernel-code.ts";
 import { type Operand, Selector } from "./select.ts";
+import { ENOUGH_UNITS, expressions, movedAxis, type WideAxis, wideAxis } from "./wide-axis.ts";
 import { emitWindow, windowTaps } from "./window-taps.ts";
 
 export interface LoopContext {
   readonly storage: Program["storage"];
   readonly weights: ReadonlyMap<Value, Weight>;
-}
-
-/** Units worth splitting among threads: outer axes are joined until there are as many. */
-const ENOUGH_UNITS = 24;
-
-const expressions = (k: LoopKernel): Expr[] => [k.body, ...(k.epilogue ? [k.epilogue] : [])];
-
-/** Whether `axis` is read other than in coordinates of loads, where its lanes would differ. */
-function readsByValue(e: Expr, axis: string): boolean {
-  switch (e.kind) {
-    case "index":
-      return e.name === axis;
-    case "unary":
-      return e.fn === "int" || readsByValue(e.x, axis);
-    case "binary":
-      return readsByValue(e.a, axis) || readsByValue(e.b, axis);
-    case "select":
-      return readsByValue(e.cond, axis) || readsByValue(e.yes, axis) || readsByValue(e.no, axis);
-    default:
-      return false;
-  }
-}
-
-/** The axis to walk four at a time, if all allows it. */
-function wideAxis(kernel: LoopKernel, output: Layout): { axis: string; size: number; whole: boolean } | undefined {
-  const store = kernel.store[output.unit];
-  if (!store || !inQuads(output)) return undefined;
-  const axis = kernel.space.find((a) => dependsOn(store, a.name));
-  if (!axis || axis.size === 1) return undefined;
-  const offset = offsetFrom(store, axis.name);
-  if (offset === undefined || offset % 4 !== 0) return undefined;
-  if (kernel.store.some((e, i) => i !== output.unit && dependsOn(e, axis.name))) return undefined;
-  // a part of a joined value must not clear lanes that a neighbour writes
-  const whole = offset === 0 && output.sizes[output.unit] === axis.size;
-  if (!whole && axis.size % 4 !== 0) return undefined;
-  if (expressions(kernel).some((e) => readsByValue(e, axis.name))) return undefined;
-  return { axis: axis.name, size: axis.size, whole };
 }
 
 /** A weight with the axis that the wide axis walks moved to the end, so that four neighbours lie side by side. */
@@ -113,7 +77,7 @@ export function loopCode(kernel: LoopKernel, context: LoopContext): KernelCode {
   const stored = (buffer: number): Layout =>
     layoutOf(value(buffer), must(context.storage.get(value(buffer)), `storage of ${value(buffer).name}`));
   const output = stored(kernel.output);
-  const wide = wideAxis(kernel, output);
+  const wide = movedAxis(kernel, output, (b) => (context.weights.has(value(b)) ? undefined : stored(b))) ?? wideAxis(kernel, output, false);
 
   const tensors: PackedTensor[] = [];
   const addresses: Address[] = [];
@@ -140,13 +104,16 @@ export function loopCode(kernel: LoopKernel, context: LoopContext): KernelCode {
   const acc = kernel.reduce ? f.local("v128") : undefined;
   const scope = { operands, axes, ...(wide ? { wide } : {}), ...(acc ? { acc } : {}) };
   const target = must(operands.get(kernel.output), "output");
+  const value4 = (wideAt?: number): void => {
+    const select = new Selector(f, wideAt === undefined ? scope : { ...scope, wideAt });
+    if (!kernel.reduce || !acc) select.value(kernel.body);
+    else if (kernel.epilogue) select.value(kernel.epilogue);
+    else f.get(acc);
+  };
   const store = (): void => {
     // the address first: it lies under the value on the stack
     const offset = new Selector(f, scope).address(target, kernel.store);
-    if (kernel.reduce && acc) {
-      if (kernel.epilogue) new Selector(f, scope).value(kernel.epilogue);
-      else f.get(acc);
-    } else new Selector(f, scope).value(kernel.body);
+    value4();
     if (!wide) {
       f.laneMemory("v128.store32_lane", offset, 0);
       return;
@@ -160,6 +127,29 @@ export function loopCode(kernel: LoopKernel, context: LoopContext): KernelCode {
         .op("v128.and");
     }
     f.memory("v128.store", offset);
+  };
+  /** All elements of the wide axis, one vector after the other. */
+  const storeWrittenOut = ({ axis: name, size, whole }: WideAxis): void => {
+    const result = f.local("v128");
+    for (let at = 0; at < size; at += 4) {
+      f.i32(at).set(must(axes.get(name), name));
+      value4(at);
+      const count = Math.min(4, size - at);
+      if (whole && count < 4) f.push({ kind: "v128", type: "i32", lanes: [-1, count > 1 ? -1 : 0, count > 2 ? -1 : 0, 0] }).op("v128.and");
+      f.set(result);
+      const offset = new Selector(f, scope).address(target, kernel.store);
+      if (whole || count === 4) f.get(result).memory("v128.store", offset);
+      else {
+        const to = f.local("i32");
+        f.set(to);
+        for (let lane = 0; lane < count; lane++)
+          f.get(to)
+            .get(result)
+            .laneMemory("v128.store32_lane", offset + 4 * lane, lane);
+        f.release(to);
+      }
+    }
+    f.release(result);
   };
   const point = (): void => {
     if (!kernel.reduce || !acc) {
@@ -209,6 +199,7 @@ export function loopCode(kernel: LoopKernel, context: LoopContext): KernelCode {
   f.while(u, f.param(1), 1, () => {
     decompose(f, u, order.slice(0, outer), axis, count, stepOf);
     if (window) windowed();
+    else if (wide?.writtenOut) nest(order.slice(outer, -1), () => storeWrittenOut(wide), f, axis, stepOf);
     else nest(order.slice(outer), point, f, axis, stepOf);
   });
   const ops = [...new Set(kernel.from.map((node) => node.op))].join("-") || "map";

@@ -3,10 +3,10 @@
  * conditions on them are plain i32, so that a `select` on them is a branch and the arm not taken loads nothing.
  */
 import { invariant, must } from "../../compiler/invariant.ts";
-import { typeOf } from "../../compiler/ir/expr.ts";
+import { int, rewrite, typeOf } from "../../compiler/ir/expr.ts";
 import type { BinaryFn, Expr, UnaryFn } from "../../compiler/ir/kernel.ts";
 import type { Layout } from "./addressing.ts";
-import { isUniform, type Linear, type Load, linearise, loadForm } from "./expr-forms.ts";
+import { dependsOn, isUniform, type Linear, type Load, linearise, loadForm } from "./expr-forms.ts";
 import type { FunctionWriter, Local } from "./function-writer.ts";
 import type { PlainOp } from "./opcodes.ts";
 import { emitExp, emitLog, emitPow, emitTanh } from "./vector-math.ts";
@@ -23,6 +23,8 @@ export interface Scope {
   readonly axes: ReadonlyMap<string, Local>;
   /** The axis walked four elements at a time. */
   readonly wide?: { readonly axis: string; readonly size: number };
+  /** The element of that axis at which the vector starts, where it is known: gathered lanes then have constant distances. */
+  readonly wideAt?: number;
   readonly acc?: Local;
 }
 
@@ -320,6 +322,38 @@ export class Selector {
     return 0;
   }
 
+  /** A gather whose elements are known: one load where they are neighbours, else a lane after the other. */
+  #loadKnown(e: Load, operand: Operand, start: number): void {
+    const f = this.#f;
+    const { axis, size } = must(this.#scope.wide, "wide axis");
+    const { layout } = operand;
+    // beyond the last element: the last one, which is there
+    const lanes = [0, 1, 2, 3].map((lane) => {
+      const at = Math.min(start + lane, size - 1);
+      return e.at.map((c) => rewrite(c, (part) => (part.kind === "index" && part.name === axis ? int(at) : undefined)));
+    });
+    const units = lanes.map((at) => at[layout.unit] as Expr);
+    const [first] = units;
+    const others = e.at.every((c, i) => i === layout.unit || layout.sizes[i] === 1 || !dependsOn(c, axis));
+    const neighbours =
+      others &&
+      first?.kind === "const" &&
+      first.value + 4 <= layout.lanes &&
+      units.every((u, l) => u.kind === "const" && u.value === first.value + l);
+    if (neighbours) {
+      f.memory("v128.load", this.address(operand, lanes[0] as Expr[]));
+      return;
+    }
+    const gathered = f.local("v128");
+    lanes.forEach((at, lane) => {
+      const offset = this.address(operand, at);
+      if (lane === 0) f.memory("v128.load32_splat", offset).set(gathered);
+      else f.get(gathered).laneMemory("v128.load32_lane", offset, lane).set(gathered);
+    });
+    f.get(gathered);
+    f.release(gathered);
+  }
+
   #load(e: Load): void {
     const f = this.#f;
     const operand = must(this.#scope.operands.get(e.buffer), `operand ${e.buffer}`);
@@ -328,6 +362,10 @@ export class Selector {
     if (form !== "gather") {
       const offset = this.address(operand, e.at);
       f.memory(form === "quad" ? "v128.load" : "v128.load32_splat", offset);
+      return;
+    }
+    if (this.#scope.wideAt !== undefined) {
+      this.#loadKnown(e, operand, this.#scope.wideAt);
       return;
     }
     const gathered = f.local("v128");
