@@ -8,6 +8,7 @@ import type { Graph, Node } from "../compiler/ir/graph.ts";
 import type { Program } from "../compiler/ir/kernel.ts";
 import type { Capabilities } from "../compiler/passes/pass.ts";
 import type { NetTree } from "../compiler/semantics/tree.ts";
+import type { PieceStore } from "../compiler/weights/piece-store.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 
 export const API_VERSION = 1;
@@ -36,21 +37,8 @@ export interface Emitted {
   readonly metrics: Metrics;
 }
 
-/**
- * Takes a weights file piece by piece, so that a caller can write it while it is packed and memory never holds it whole.
- * `packWeights` fills what `piece` gave before it asks for the next.
- */
-export interface WeightsStore {
-  open(bytes: number): void;
-  /** Zeroed bytes, 4-byte aligned, for the file's bytes from `at` on. */
-  piece(at: number, bytes: number): Uint8Array;
-  /** The piece is complete. */
-  done(at: number, piece: Uint8Array): void;
-  /** What becomes the artifact's contents: the file, or an array of its length that stands for it where the caller put it elsewhere. */
-  close(): Uint8Array;
-  /** Only sizes matter: nothing is filled, and the hash is all zeros. */
-  readonly sizesOnly?: boolean;
-}
+/** Takes the weights file of a module. */
+export type WeightsStore = PieceStore;
 
 export interface EmitContext<O> {
   readonly options: O;

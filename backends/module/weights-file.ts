@@ -3,6 +3,7 @@
  * tensors, each at a 256-byte boundary of the payload. All little-endian. Offsets are constants of the module, so no table is stored.
  */
 import { invariant } from "../../compiler/invariant.ts";
+import { memoryStore } from "../../compiler/weights/piece-store.ts";
 import type { WeightsStore } from "../backend.ts";
 
 export const HEADER_BYTES = 64;
@@ -27,19 +28,6 @@ export interface PackedWeights {
 /** A section of `count` f32 numbers; `fill` writes into a zeroed view of the file. */
 export function f32Section(count: number, fill: (into: Float32Array) => void): Section {
   return { bytes: count * 4, fill: (into) => fill(new Float32Array(into.buffer, into.byteOffset, count)) };
-}
-
-/** The whole file as one array. */
-function memoryStore(): WeightsStore {
-  let file = new Uint8Array(0);
-  return {
-    open: (bytes) => {
-      file = new Uint8Array(bytes);
-    },
-    piece: (at, bytes) => file.subarray(at, at + bytes),
-    done: () => undefined,
-    close: () => file,
-  };
 }
 
 /** Sections are joined until they are this large: small ones are not worth a call each, and large pieces leave the processor's cache. */

@@ -7,6 +7,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { GraphProtoSchema, ModelProtoSchema, TensorProto_DataLocation, TensorProto_DataType, TensorProtoSchema } from "onnx-buf";
 import { numel } from "../../compiler/ir/type.ts";
+import { memoryStore } from "../../compiler/weights/piece-store.ts";
 import { borrowed, type WeightReader } from "../../compiler/weights/source.ts";
 import { type WeightsStore, WRITTEN_BY } from "../backend.ts";
 import type { ModelParts, NamedWeight } from "./model.ts";
@@ -25,19 +26,6 @@ const bytesOf = ({ weight }: NamedWeight): number => 4 * numel(weight.value.type
 
 /** Bytes of all weights. */
 export const weightBytes = (weights: readonly NamedWeight[]): number => weights.reduce((n, w) => n + bytesOf(w), 0);
-
-/** A file in memory. */
-function memory(): WeightsStore {
-  let file = new Uint8Array(0);
-  return {
-    open: (bytes) => {
-      file = new Uint8Array(bytes);
-    },
-    piece: (at, bytes) => file.subarray(at, at + bytes),
-    done: () => undefined,
-    close: () => file,
-  };
-}
 
 /** A part of a file: bytes that are there, or a tensor that is read when its place is. */
 type Part = Uint8Array | NamedWeight;
@@ -97,7 +85,7 @@ function modelFile(parts: ModelParts, initializers: readonly Part[], reader: Wei
 }
 
 /** The whole model as one file. */
-export function writeModel(parts: ModelParts, reader: WeightReader, store: WeightsStore = memory()): Uint8Array {
+export function writeModel(parts: ModelParts, reader: WeightReader, store: WeightsStore = memoryStore()): Uint8Array {
   return modelFile(parts, parts.weights.flatMap(inside), reader, store);
 }
 
@@ -106,7 +94,7 @@ export function writeExternal(
   parts: ModelParts,
   location: string,
   reader: WeightReader,
-  store: WeightsStore = memory(),
+  store: WeightsStore = memoryStore(),
 ): { readonly model: Uint8Array; readonly data: Uint8Array } {
   const data: Part[] = [];
   const initializers: Part[] = [];
@@ -126,5 +114,5 @@ export function writeExternal(
       push(w);
     }
   }
-  return { model: modelFile(parts, initializers, reader, memory()), data: writeParts(data, reader, store) };
+  return { model: modelFile(parts, initializers, reader, memoryStore()), data: writeParts(data, reader, store) };
 }

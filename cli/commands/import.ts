@@ -9,6 +9,7 @@ import { type SizeOptions, withShape } from "../options.ts";
 import { bytesText, counted, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { systemReason } from "../spec-files.ts";
+import { type FileStore, fileStore, pieceWindow, sizesStore } from "../weights-store.ts";
 import { writeArtifacts } from "../write.ts";
 
 interface ImportOptions extends Pick<SizeOptions, "shape"> {
@@ -56,11 +57,34 @@ function importFile(session: Session, options: ImportOptions, file: string): num
   if (!bytes) return undefined;
   const weightBytes = options.weights === undefined ? undefined : bytesOf(session, options.weights);
   if (options.weights !== undefined && !weightBytes) return undefined;
+  const shown = options.outDir.split(path.sep).join("/");
+  const folder = path.resolve(session.options.directory, options.outDir);
+  const store = options.dryRun ? undefined : fileStore(folder, pieceWindow());
+  try {
+    return importInto(session, options, file, { bytes, weightBytes, store, folder, shown });
+  } finally {
+    store?.discard();
+  }
+}
+
+interface Opened {
+  readonly bytes: Uint8Array;
+  readonly weightBytes: Uint8Array | undefined;
+  /** Takes the weights while they are made. */
+  readonly store: FileStore | undefined;
+  readonly folder: string;
+  /** How the folder is called in messages. */
+  readonly shown: string;
+}
+
+function importInto(session: Session, options: ImportOptions, file: string, opened: Opened): number | undefined {
+  const { bytes, weightBytes, store, folder, shown } = opened;
   const imported = importModel(bytes, {
     file: path.basename(file),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.shape ? { shapes: options.shape } : {}),
     ...(weightBytes ? { weights: { file: path.basename(options.weights as string), bytes: weightBytes } } : {}),
+    store: store ?? sizesStore(),
     readPart: partsBeside(path.dirname(path.resolve(session.options.directory, file))),
   });
   if ("problem" in imported) {
@@ -79,9 +103,8 @@ function importFile(session: Session, options: ImportOptions, file: string): num
     { path: `${net.name}.se`, contents: spec, mediaType: "text/plain" },
     ...(weights ? [{ path: `${net.name}.safetensors`, contents: weights, mediaType: "application/octet-stream" }] : []),
   ];
-  const shown = options.outDir.split(path.sep).join("/");
-  const folder = path.resolve(session.options.directory, options.outDir);
-  if (!options.dryRun && !writeArtifacts(session, folder, artifacts, { force: options.force === true, shown })) return undefined;
+  const stored = store?.stored;
+  if (!options.dryRun && !writeArtifacts(session, folder, artifacts, { force: options.force === true, shown, stored })) return undefined;
   const files = artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: Buffer.byteLength(a.contents) }));
   if (session.options.json) {
     session.json({

@@ -3,6 +3,7 @@
  * Every reader of a foreign format ends here; recovering modules and naming layers is the same work for all of them.
  */
 import type { Message } from "../diagnostics/diagnostic.ts";
+import type { TensorValues } from "../ir/values.ts";
 
 export interface ImportedNet {
   /** An identifier: what the net is called in the spec. */
@@ -50,5 +51,5 @@ export interface ImportedNode {
 
 export interface ImportedTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array;
+  readonly data: TensorValues;
 }

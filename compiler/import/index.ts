@@ -5,6 +5,7 @@ import { must } from "../invariant.ts";
 import { type Span, sourceFile } from "../source.ts";
 import { formatText } from "../syntax/format.ts";
 import { parseSpec } from "../syntax/parse.ts";
+import type { PieceStore } from "../weights/piece-store.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import { importCaffe } from "./caffe.ts";
 import type { ImportedNet } from "./imported.ts";
@@ -27,6 +28,8 @@ export interface ImportOptions {
   readonly readPart?: ReadPart;
   /** The weights of a network whose own file has none (Caffe). */
   readonly weights?: { readonly file: string; readonly bytes: Uint8Array };
+  /** Where the safetensors file is made; default: in memory. */
+  readonly store?: PieceStore;
 }
 
 export interface ImportProblem {
@@ -39,7 +42,7 @@ export interface ImportedModel {
   readonly net: ImportedNet;
   /** The text of the `.se` file. */
   readonly spec: string;
-  /** The bytes of the safetensors file; undefined when none came with the model. */
+  /** The safetensors file, or what its store gave for it; undefined when none came with the model. */
   readonly weights: Uint8Array | undefined;
 }
 
@@ -60,10 +63,15 @@ export function importModel(bytes: Uint8Array, options: ImportOptions): Imported
   if ("problem" in net) return net;
   const unread = (reason: string): Message =>
     (isCaffe ? messages.SE604 : isTfjs ? messages.SE606 : messages.SE601).unread({ file, reason });
-  return written(net, file, !isCaffe || options.weights !== undefined, unread);
+  return written(net, options, !isCaffe || options.weights !== undefined, unread);
 }
 
-function written(net: ImportedNet, file: string, hasWeights: boolean, unread: (reason: string) => Message): ImportedModel | ImportProblem {
+function written(
+  net: ImportedNet,
+  { file, store }: ImportOptions,
+  hasWeights: boolean,
+  unread: (reason: string) => Message,
+): ImportedModel | ImportProblem {
   const spec = toSpec(net);
   if ("problem" in spec) return { problem: unread(spec.problem) };
   const diagnostics = new Diagnostics();
@@ -80,6 +88,6 @@ function written(net: ImportedNet, file: string, hasWeights: boolean, unread: (r
     const { shape, data } = must(net.weights.get(own), own);
     return { name: path, shape: spec.shapes.get(path) ?? shape, data };
   });
-  const weights = hasWeights ? writeSafetensors(tensors, { producer: PRODUCER, net: net.name }) : undefined;
+  const weights = hasWeights ? writeSafetensors(tensors, { producer: PRODUCER, net: net.name }, store) : undefined;
   return { net, spec: formatText(parsed), weights };
 }

@@ -6,6 +6,7 @@ import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { invariant, must } from "../invariant.ts";
 import { f32, numel, shapeText, type TensorType } from "../ir/type.ts";
+import type { TensorValues } from "../ir/values.ts";
 import { isOpName, opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
 import { pairOf, type Size } from "../ops/shape.ts";
@@ -20,7 +21,7 @@ export interface DraftNode {
   readonly inputs: readonly string[];
   readonly attrs?: Readonly<Record<string, unknown>>;
   /** Values by role, with as many elements as the op's shape rule says. */
-  readonly tensors?: Readonly<Record<string, Float32Array>> | undefined;
+  readonly tensors?: Readonly<Record<string, TensorValues>> | undefined;
   /** The value of an earlier node whose layer this is once more. */
   readonly same?: string | undefined;
 }

@@ -1,4 +1,5 @@
 /** ONNX nodes that work on single elements: activations, norms, arithmetic with values and with constants. */
+import type { TensorValues } from "../ir/values.ts";
 import type { Constant, OnnxNode } from "./onnx-file.ts";
 import {
   anyInput,
@@ -23,6 +24,7 @@ import {
 } from "./onnx-reading.ts";
 import { withBias, withBiasLast } from "./onnx-windows.ts";
 import { sameDims } from "./reading.ts";
+import { arrayOf, firstOf, numbersOf } from "./stored-values.ts";
 
 /** One layer on one value; what does not depend on places keeps the sizes the file sees. */
 function unary(cx: Reading, node: OnnxNode, op: string, attrs: Readonly<Record<string, unknown>> = {}): undefined {
@@ -72,10 +74,10 @@ export function activation(cx: Reading, node: OnnxNode): undefined {
       );
     }
     case "Pow": {
-      const exponent = constant(cx, node, 1)?.data;
+      const exponent = constant(cx, node, 1);
       const op =
-        exponent?.length === 1
-          ? ({ 2: "square", 0.5: "sqrt", "-1": "recip", "-0.5": "rsqrt" } as const)[String(exponent[0]) as "2"]
+        exponent?.data.length === 1
+          ? ({ 2: "square", 0.5: "sqrt", "-1": "recip", "-0.5": "rsqrt" } as const)[String(firstOf(exponent)) as "2"]
           : undefined;
       return unary(cx, node, op ?? refuse("its exponent is none of 2, 0.5, -1, -0.5"));
     }
@@ -97,7 +99,7 @@ function hardSigmoid(cx: Reading, node: OnnxNode): undefined {
 function clip(cx: Reading, node: OnnxNode): undefined {
   const bound = (i: number, name: string, other: number): number => {
     if (node.inputs[i] && !constant(cx, node, i)) refuse(`\`${name}\` is computed while the net runs`);
-    const given = constant(cx, node, i)?.data[0];
+    const given = firstOf(constant(cx, node, i));
     return given === undefined ? float(node, name, other) : shortest(given);
   };
   // the largest f32 stands for no limit
@@ -110,10 +112,10 @@ function clip(cx: Reading, node: OnnxNode): undefined {
 /** Min or Max with a number. */
 export function limit(cx: Reading, node: OnnxNode): undefined {
   const which = constant(cx, node, 0) ? 0 : 1;
-  const bound = constant(cx, node, which)?.data;
-  if (node.inputs.length !== 2 || bound?.length !== 1) return refuse("it is not between a value and one number");
+  const bound = constant(cx, node, which);
+  if (node.inputs.length !== 2 || bound?.data.length !== 1) return refuse("it is not between a value and one number");
   const turned = { ...node, inputs: [node.inputs[1 - which] as string] };
-  const k = shortest(bound[0] as number);
+  const k = shortest(firstOf(bound) as number);
   if (node.op === "Max") return k === 0 ? unary(cx, turned, "relu") : unary(cx, turned, "clip", { min: k, max: 3.4e38 });
   const from = anyInput(cx, turned, 0);
   const maker = cx.draft.nodeOf(from.value);
@@ -213,7 +215,7 @@ function several(cx: Reading, node: OnnxNode): undefined {
 function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): undefined {
   const from = anyInput(cx, node, which);
   const flipped = which === 1;
-  if (c.data.length === 1) return withNumber(cx, node, from, shortest(c.data[0] as number), flipped);
+  if (c.data.length === 1) return withNumber(cx, node, from, shortest(firstOf(c) as number), flipped);
   if (from.row) input(cx, node, which);
   const isOne = isVector(cx, from);
   const channels = from.dims[isOne ? 2 : 0] as number;
@@ -223,12 +225,12 @@ function withConstant(cx: Reading, node: OnnxNode, which: 0 | 1, c: Constant): u
     return refuse(`its constant of shape [${c.shape}] is neither one number nor one per channel`);
   }
   const own = tensor(cx, node, 1 - which, channels);
-  const fill = (f: (x: number) => number): { data: Float32Array } => ({ data: own.data.map(f) });
+  const fill = (f: (x: number) => number): { data: Float32Array } => ({ data: arrayOf(own.data).map(f) });
   const { value, dims, perm } = from;
   const inputs = [settle(cx, { value, dims: isOne ? [channels, 1, 1] : dims }, labelOf(node))];
-  const scaled = (weight: { data: Float32Array; name?: string }): undefined =>
+  const scaled = (weight: { data: TensorValues; name?: string }): undefined =>
     giveLike(cx, node, layer(cx, node, { op: "affine", inputs, attrs: { bias: false }, tensors: { weight } }), from);
-  const shifted = (sign: number, bias: { data: Float32Array; name?: string }): undefined =>
+  const shifted = (sign: number, bias: { data: TensorValues; name?: string }): undefined =>
     giveLike(cx, node, layer(cx, node, { op: "affine", inputs, tensors: { weight: fill(() => sign), bias } }), from);
   const negative = fill((x) => -x);
   switch (node.op) {
@@ -276,9 +278,9 @@ export function gelu(cx: Reading, node: OnnxNode): undefined {
     const next = cx.readers.get(at.outputs[0] ?? "")?.[0];
     if (!next || (next.op !== "Mul" && next.op !== "Add")) break;
     const other = next.inputs.find((name) => name !== at.outputs[0]) ?? "";
-    const number = cx.constants.get(other)?.data;
-    if (next.op === "Add" && number?.[0] === 1) plusOne = true;
-    else if (next.op === "Mul" && number?.[0] === 0.5) halves = true;
+    const number = firstOf(cx.constants.get(other));
+    if (next.op === "Add" && number === 1) plusOne = true;
+    else if (next.op === "Mul" && number === 0.5) halves = true;
     else if (next.op === "Mul" && other === x) withX = true;
     else if (next.op === "Mul" && isHalfOf(cx, other, x)) [withX, halves] = [true, true];
     else break;
@@ -291,14 +293,14 @@ export function gelu(cx: Reading, node: OnnxNode): undefined {
 
 function isHalfOf(cx: Reading, name: string, x: string): boolean {
   const made = cx.readers.get(x)?.find((n) => n.outputs[0] === name && n.op === "Mul");
-  return made?.inputs.some((i) => cx.constants.get(i)?.data[0] === 0.5) === true;
+  return made?.inputs.some((i) => firstOf(cx.constants.get(i)) === 0.5) === true;
 }
 
 /** A value spread over a map, where the map itself is added or multiplied: there that happens by itself. */
 export function expand(cx: Reading, node: OnnxNode): undefined {
   const from = input(cx, node, 0);
   const out = node.outputs[0] ?? "";
-  const [...sizes] = constant(cx, node, 1)?.data ?? refuse("its sizes are computed while the net runs");
+  const sizes = numbersOf((constant(cx, node, 1) ?? refuse("its sizes are computed while the net runs")).data);
   if (sizes.length > from.dims.length + 1) refuse("it changes the rank");
   const behind = from.dims.length - sizes.length;
   const dims = from.dims.map((d, i) => {

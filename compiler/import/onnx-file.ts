@@ -9,6 +9,7 @@ import {
   TensorProto_DataType,
 } from "onnx-buf";
 import { halfToNumber } from "../weights/values.ts";
+import { type Values, valuesFrom } from "./stored-values.ts";
 
 /** Part of another file beside the model; undefined when it cannot be read. */
 export type ReadPart = (location: string, offset: number, length: number | undefined) => Uint8Array | undefined;
@@ -16,7 +17,7 @@ export type ReadPart = (location: string, offset: number, length: number | undef
 /** A tensor whose values are known. Whole numbers are kept as numbers; NaN in a list of sizes is the open batch. */
 export interface Constant {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Float64Array;
+  readonly data: Values;
   /** The tensor of the file that these values are in another shape or order. */
   readonly name?: string | undefined;
 }
@@ -144,40 +145,36 @@ export function constantOf(t: TensorProto, readPart: ReadPart): Constant {
   if (raw.length === 0 && listed.length === count) {
     const half = type === TensorProto_DataType.FLOAT16;
     const word = (x: number | bigint): number => (half ? halfToNumber(Number(x)) : Number(x));
-    return { shape, data: isFloat ? Float32Array.from(listed, word) : Float64Array.from(listed, word) };
+    return { shape, data: valuesFrom(count, !isFloat, (i) => word(listed[i] as number | bigint)) };
   }
   if (raw.length !== count * width) throw new Unreadable(`${called} has ${raw.length} bytes; [${shape}] needs ${count * width}`);
-  return { shape, data: valuesOf(raw, type, count) };
+  return { shape, data: valuesFrom(count, !isFloat, readerOf(raw, type)) };
 }
 
-function valuesOf(raw: Uint8Array, type: TensorProto_DataType, count: number): Float32Array | Float64Array {
+function readerOf(raw: Uint8Array, type: TensorProto_DataType): (i: number) => number {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-  const fill = <A extends Float32Array | Float64Array>(out: A, at: (i: number) => number): A => {
-    for (let i = 0; i < count; i++) out[i] = at(i);
-    return out;
-  };
   switch (type) {
     case TensorProto_DataType.FLOAT:
-      return fill(new Float32Array(count), (i) => view.getFloat32(4 * i, true));
+      return (i) => view.getFloat32(4 * i, true);
     case TensorProto_DataType.FLOAT16:
-      return fill(new Float32Array(count), (i) => halfToNumber(view.getUint16(2 * i, true)));
+      return (i) => halfToNumber(view.getUint16(2 * i, true));
     case TensorProto_DataType.BFLOAT16: {
       const word = new DataView(new ArrayBuffer(4));
-      return fill(new Float32Array(count), (i) => {
+      return (i) => {
         word.setUint32(0, view.getUint16(2 * i, true) << 16);
         return word.getFloat32(0);
-      });
+      };
     }
     case TensorProto_DataType.DOUBLE:
-      return fill(new Float64Array(count), (i) => view.getFloat64(8 * i, true));
+      return (i) => view.getFloat64(8 * i, true);
     case TensorProto_DataType.INT64:
-      return fill(new Float64Array(count), (i) => Number(view.getBigInt64(8 * i, true)));
+      return (i) => Number(view.getBigInt64(8 * i, true));
     case TensorProto_DataType.INT32:
-      return fill(new Float64Array(count), (i) => view.getInt32(4 * i, true));
+      return (i) => view.getInt32(4 * i, true);
     case TensorProto_DataType.INT8:
-      return fill(new Float64Array(count), (i) => view.getInt8(i));
+      return (i) => view.getInt8(i);
     default:
-      return fill(new Float64Array(count), (i) => view.getUint8(i));
+      return (i) => view.getUint8(i);
   }
 }
 

@@ -25,6 +25,7 @@ import {
   text,
 } from "./onnx-reading.ts";
 import { sameDims } from "./reading.ts";
+import { firstOf, numbersOf } from "./stored-values.ts";
 
 const AXES = ["c", "h", "w"];
 const axisOf = (axis: number, dims: readonly number[]): number => (axis < 0 ? axis + dims.length + 1 : axis);
@@ -74,7 +75,7 @@ export function reduce(cx: Reading, node: OnnxNode): undefined {
 
 export function reshape(cx: Reading, node: OnnxNode): undefined {
   const from = inFileOrder(anyInput(cx, node, 0));
-  const wanted = [...(constant(cx, node, 1)?.data ?? refuse("its sizes are computed while the net runs"))];
+  const wanted = numbersOf((constant(cx, node, 1) ?? refuse("its sizes are computed while the net runs")).data);
   const count = sizeOf(from.dims);
   const all = wanted.map((d, i) => (d === 0 && int(node, "allowzero", 0) === 0 && i > 0 ? (from.dims[i - 1] ?? Number.NaN) : d));
   const rest = all.slice(1);
@@ -204,7 +205,7 @@ export function gather(cx: Reading, node: OnnxNode): undefined {
   const channels = from.dims[0] ?? 0;
   if (axisOf(int(node, "axis", 0), from.dims) !== 1 || from.dims.length !== 3 || given.shape.length !== 1)
     return refuse("it takes other than channels of a map");
-  const order = [...given.data].map((i) => (i < 0 ? i + channels : i));
+  const order = numbersOf(given.data).map((i) => (i < 0 ? i + channels : i));
   const [start = 0] = order;
   const stop = start + order.length;
   const value = settle(cx, from, labelOf(node));
@@ -258,7 +259,7 @@ export function pad(cx: Reading, node: OnnxNode): undefined {
   if (node.inputs[3]) refuse("it names its axes");
   const value = settle(cx, from, labelOf(node));
   const mode = text(node, "mode", "constant");
-  const fill = constant(cx, node, 2)?.data[0] ?? float(node, "value", 0);
+  const fill = firstOf(constant(cx, node, 2)) ?? float(node, "value", 0);
   if (pads.length !== 8 || pads[0] !== 0 || pads[4] !== 0 || pads.some((p) => p < 0)) return refuse(`its amounts are [${pads}]`);
   if (pads.every((p) => p === 0)) return give(cx, node, value);
   const isMap = pads[1] === 0 && pads[5] === 0;
@@ -284,7 +285,8 @@ export function resize(cx: Reading, node: OnnxNode): undefined {
   if (from.dims.length !== 3) refuse("it resizes no map");
   const isOld = node.op === "Upsample" || cx.opset < 11;
   const scales = listOf(cx, node, isOld ? 1 : 2, "scales") ?? [];
-  const sizes = isOld ? undefined : constant(cx, node, 3)?.data;
+  const given = isOld ? undefined : constant(cx, node, 3);
+  const sizes = given && numbersOf(given.data);
   const to =
     sizes?.length === 4 ? [sizes[2], sizes[3]] : [Math.floor(h * (scales[2] ?? Number.NaN)), Math.floor(w * (scales[3] ?? Number.NaN))];
   const [hh, ww] = to as [number, number];

@@ -1,4 +1,5 @@
 /** ONNX norms: batch, instance, group, layer and local response. */
+import type { TensorValues } from "../ir/values.ts";
 import type { OnnxNode } from "./onnx-file.ts";
 import {
   anyInput,
@@ -17,13 +18,14 @@ import {
   sizeOf,
   tensor,
 } from "./onnx-reading.ts";
+import { arrayOf } from "./stored-values.ts";
 
 export function norm(cx: Reading, node: OnnxNode): undefined {
   if (node.op === "LayerNormalization") return layerNorm(cx, node);
   const from = input(cx, node, 0);
   const channels = from.dims[0] as number;
   const own = { weight: () => tensor(cx, node, 1, channels), bias: () => tensor(cx, node, 2, channels) };
-  const scale = (): Record<string, { data: Float32Array; name: string }> => ({ weight: own.weight(), bias: own.bias() });
+  const scale = (): Record<string, { data: TensorValues; name: string }> => ({ weight: own.weight(), bias: own.bias() });
   const value = (): string => settle(cx, from, labelOf(node));
   const eps = float(node, "epsilon", 1e-5);
   const attrs = eps === 1e-5 ? {} : { eps };
@@ -70,7 +72,7 @@ function groupNorm(cx: Reading, node: OnnxNode, attrs: Readonly<Record<string, u
   const from = input(cx, node, 0);
   const [groups, each] = from.dims as [number, number];
   const have = draftDims(cx, from.value);
-  const [scale, shift] = [tensor(cx, node, 1, groups).data, tensor(cx, node, 2, groups).data];
+  const [scale, shift] = [arrayOf(tensor(cx, node, 1, groups).data), arrayOf(tensor(cx, node, 2, groups).data)];
   const fits = have.length === 3 && (have[0] as number) % groups === 0 && sizeOf(have) === groups * each;
   if (!fits || scale.some((x) => x !== 1) || shift.some((x) => x !== 0)) refuse("it is over something else than runs of channels");
   give(cx, node, layer(cx, node, { op: "gn", inputs: [from.value], attrs: { groups, ...attrs, affine: false } }), from.dims);

@@ -1,7 +1,10 @@
 /** What the readers of single ONNX nodes share: known values, the net being drafted, attributes, and how a node is refused. */
+
+import type { TensorValues } from "../ir/values.ts";
 import type { NetDraft } from "./net-draft.ts";
 import type { Constant, OnnxNode } from "./onnx-file.ts";
 import { added, dimsIn, refuse, type SeenValue, sameDims, settled, shortest } from "./reading.ts";
+import { numbersOf, type Values } from "./stored-values.ts";
 
 export { Refusal, refuse, shortest, sizeOf } from "./reading.ts";
 
@@ -38,7 +41,7 @@ export interface Reading {
   /** Nodes whose work an earlier node took over. */
   readonly done: Set<OnnxNode>;
   /** Tensors in another order or type, once for all nodes that read them so: a small file must not ask for much memory. */
-  readonly changed: Map<Constant["data"], Map<string, Float32Array>>;
+  readonly changed: Map<Values, Map<string, TensorValues>>;
   /** Elements that may still be made by folding constants. */
   readonly budget: { left: number };
 }
@@ -105,7 +108,7 @@ export function constant(cx: Reading, node: OnnxNode, i: number): Constant | und
 export function listOf(cx: Reading, node: OnnxNode, i: number, name: string): readonly number[] | undefined {
   const given = node.inputs[i] ? constant(cx, node, i) : undefined;
   if (node.inputs[i] && !given) refuse(`\`${name}\` is computed while the net runs`);
-  return given ? [...given.data] : ints(node, name);
+  return given ? numbersOf(given.data) : ints(node, name);
 }
 
 /** Sizes of the draft's value, without the batch. */
@@ -119,7 +122,7 @@ export interface Layer {
   readonly inputs: readonly string[];
   readonly attrs?: Readonly<Record<string, unknown>>;
   /** Values by role, with the file's name for them. */
-  readonly tensors?: Readonly<Record<string, { readonly data: Float32Array; readonly name?: string | undefined }>>;
+  readonly tensors?: Readonly<Record<string, { readonly data: TensorValues; readonly name?: string | undefined }>>;
 }
 
 /** Adds a layer called after the node. */
@@ -145,8 +148,8 @@ export function give(cx: Reading, node: OnnxNode, value: string, dims: readonly 
 }
 
 /** The data as `make` changes it; `how` says which change that is. */
-export function changed(cx: Reading, data: Constant["data"], how: string, make: () => Float32Array): Float32Array {
-  const known = cx.changed.get(data) ?? new Map<string, Float32Array>();
+export function changed(cx: Reading, data: Values, how: string, make: () => TensorValues): TensorValues {
+  const known = cx.changed.get(data) ?? new Map<string, TensorValues>();
   cx.changed.set(data, known);
   const result = known.get(how) ?? make();
   known.set(how, result);
@@ -154,12 +157,12 @@ export function changed(cx: Reading, data: Constant["data"], how: string, make: 
 }
 
 /** A constant as the values of a tensor of `count` elements. */
-export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): { data: Float32Array; name: string } {
+export function tensor(cx: Reading, node: OnnxNode, i: number, count: number): { data: TensorValues; name: string } {
   const name = node.inputs[i] ?? "";
   const c = cx.constants.get(name) ?? refuse(`${calledIn(cx, name)} is no constant`);
   if (c.data.length !== count) refuse(`${calledIn(cx, name)} has ${c.data.length} values; ${count} are wanted`);
-  const data = c.data instanceof Float32Array ? c.data : changed(cx, c.data, "f32", () => Float32Array.from(c.data));
-  return { data, name: c.name ?? name };
+  const { data } = c;
+  return { data: data instanceof Float64Array ? changed(cx, data, "f32", () => Float32Array.from(data)) : data, name: c.name ?? name };
 }
 
 /** A pixel that was laid out channels last: [1, 1, C] of [C, 1, 1]. Its elements are in the same order either way. */

@@ -1,4 +1,5 @@
 /** ONNX layers with windows and weights: convolutions, matrices, pools. */
+import type { TensorValues } from "../ir/values.ts";
 import type { OnnxNode } from "./onnx-file.ts";
 import {
   anyInput,
@@ -24,6 +25,7 @@ import {
   text,
 } from "./onnx-reading.ts";
 import { border, pair, sameDims } from "./reading.ts";
+import { permutedValues } from "./stored-values.ts";
 
 interface Window {
   readonly kernel: readonly number[];
@@ -146,13 +148,6 @@ export function deconv(cx: Reading, node: OnnxNode): undefined {
   withBias(cx, node, { op: "deconv", inputs: [value], attrs, tensors: { weight: tensor(cx, node, 1, weight.data.length) } }, out, 4, 2);
 }
 
-/** `data` is [inputs, outputs]; our linear layers have [outputs, inputs]. */
-function turned(data: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c] as number;
-  return out;
-}
-
 export function matrix(cx: Reading, node: OnnxNode): undefined {
   const weight = constant(cx, node, 1);
   if (weight?.shape.length !== 2) return refuse("its second factor is no constant matrix");
@@ -163,7 +158,9 @@ export function matrix(cx: Reading, node: OnnxNode): undefined {
   const [rows, columns] = weight.shape as [number, number];
   const from = anyInput(cx, node, 0);
   const given = tensor(cx, node, 1, rows * columns);
-  const data = across ? given.data : changed(cx, given.data, `turned ${columns}`, () => turned(given.data, rows, columns));
+  const data = across
+    ? given.data
+    : changed(cx, given.data, `turned ${columns}`, () => permutedValues(given.data, [rows, columns], [1, 0]));
   const out = across ? rows : columns;
   if (!isGemm && from.perm?.join() === "0,2,3,1") return pointwise(cx, node, from, { data, name: given.name }, out);
   const { row } = from;
@@ -178,24 +175,14 @@ export function matrix(cx: Reading, node: OnnxNode): undefined {
 }
 
 /** Columns of a matrix that reads a transposed map in a row, in the order C, H, W. */
-function inOurOrder(data: Float32Array, { dims, perm }: Transposed): Float32Array {
-  const strides = [(dims[1] as number) * (dims[2] as number), dims[2] as number, 1];
+function inOurOrder(data: TensorValues, { dims, perm }: Transposed): TensorValues {
   const axes = perm.slice(1).map((p) => p - 1);
-  const [a, b, c] = axes as [number, number, number];
-  const columns = sizeOf(dims);
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < data.length; row += columns) {
-    let at = row;
-    for (let i = 0; i < (dims[a] as number); i++)
-      for (let j = 0; j < (dims[b] as number); j++)
-        for (let k = 0; k < (dims[c] as number); k++)
-          out[row + i * (strides[a] as number) + j * (strides[b] as number) + k * (strides[c] as number)] = data[at++] as number;
-  }
-  return out;
+  const laid = axes.map((a) => dims[a] as number);
+  return permutedValues(data, [data.length / sizeOf(dims), ...laid], [0, ...[0, 1, 2].map((a) => axes.indexOf(a) + 1)]);
 }
 
 /** A matrix on the channels of a map that was laid out channels last: a 1x1 convolution. */
-function pointwise(cx: Reading, node: OnnxNode, from: Seen, weight: { data: Float32Array; name: string }, out: number): undefined {
+function pointwise(cx: Reading, node: OnnxNode, from: Seen, weight: { data: TensorValues; name: string }, out: number): undefined {
   const { value, dims, perm } = from;
   const inputs = [settle(cx, { value, dims }, labelOf(node))];
   withBiasLast(cx, node, { op: "conv", inputs, attrs: { out, kernel: 1 }, tensors: { weight } }, out, { perm });

@@ -13,6 +13,7 @@ import { norm } from "./onnx-norms.ts";
 import { anyInput, fileDims, give, input, labelOf, layer, type Reading, Refusal, type Seen, settle, text } from "./onnx-reading.ts";
 import { conv, deconv, matrix, pool } from "./onnx-windows.ts";
 import { portNames } from "./reading.ts";
+import { isArray } from "./stored-values.ts";
 import { nameTensors } from "./tensor-names.ts";
 
 export interface OnnxOptions {
@@ -25,8 +26,11 @@ export interface OnnxOptions {
   readonly readPart?: ReadPart;
 }
 
-/** Elements that folding may make in any model; more only as far as the file itself has more. */
-const LEAST_FOLDED = 1 << 22;
+/** Elements that folding may make in any model; half as many more as the file has, whose tensors may be bytes. */
+const LEAST_FOLDED = 1 << 20;
+
+/** How many times all tensors of the file its layers may hold: those that read one tensor differently have copies of it. */
+const MOST_COPIES = 4;
 
 type Reader = (cx: Reading, node: OnnxNode) => undefined;
 
@@ -118,7 +122,7 @@ export function netOfNodes(
     tensorNames: new Map(),
     done: new Set(),
     changed: new Map(),
-    budget: { left: LEAST_FOLDED + [...model.constants.values()].reduce((n, c) => n + c.data.length, 0) },
+    budget: { left: LEAST_FOLDED + [...model.constants.values()].reduce((n, c) => n + c.data.length / 2, 0) },
   };
   const notes: Message[] = [];
   const [inputName, outputName] = [portNames(), portNames()];
@@ -181,8 +185,15 @@ export function netOfNodes(
   const kept = new Set(net.inputs.map((i) => i.name));
   for (const { name: given } of model.inputs)
     if (!kept.has(called.get(given) ?? given)) notes.push(messages.SE605.unused({ file, input: given }));
+  const named = nameTensors(net, cx.tensorNames);
+  const [stored, held] = [model.constants, named.weights].map((all) => [...all.values()].reduce((n, t) => n + t.data.length, 0)) as [
+    number,
+    number,
+  ];
+  if (held > LEAST_FOLDED + MOST_COPIES * stored)
+    return { problem: words.unread(`its tensors have ${stored} numbers, its layers ${held} between them`) };
   return {
-    ...foldIdioms(nameTensors(net, cx.tensorNames)),
+    ...foldIdioms(named),
     ...(model.madeUp ? { madeUp: model.madeUp } : {}),
     ...(notes.length > 0 ? { notes } : {}),
   };
@@ -226,7 +237,8 @@ function foldConstants(cx: Reading, node: OnnxNode, readPart: ReadPart | undefin
   }
   if (cx.budget.left <= 0 || !node.inputs.every((i, n) => i === "" || known[n])) return false;
   const folded = foldNode(node, known);
-  if (folded && !known.some((c) => c?.data === folded.data)) cx.budget.left -= folded.data.length;
+  // what is only seen otherwise takes no memory
+  if (folded && isArray(folded.data) && !known.some((c) => c?.data === folded.data)) cx.budget.left -= folded.data.length;
   return keep(folded);
 }
 

@@ -1,8 +1,20 @@
 /** Tensors under the names that the file gives them, and layers that read the same ones. */
+import type { TensorValues } from "../ir/values.ts";
 import type { ImportedNet, ImportedNode, ImportedTensor } from "./imported.ts";
+import { accessor } from "./stored-values.ts";
 
-const isUniform = (data: Float32Array): boolean => data.every((x) => x === data[0]);
-const isSame = (a: Float32Array, b: Float32Array): boolean => a === b || (a.length === b.length && a.every((x, i) => Object.is(x, b[i])));
+function every(data: TensorValues, test: (x: number, i: number) => boolean): boolean {
+  const at = accessor(data);
+  for (let i = 0; i < data.length; i++) if (!test(at(i), i)) return false;
+  return true;
+}
+
+const isUniform = (data: TensorValues): boolean => data.length === 0 || every(data, (x) => x === accessor(data)(0));
+
+function isSame(a: TensorValues, b: TensorValues): boolean {
+  const other = accessor(b);
+  return a === b || (a.length === b.length && every(a, (x, i) => Object.is(x, other(i))));
+}
 
 /**
  * `names`: "label.role" to the name in the file. Layers of one kind that read the same tensors of the file are the same layer used again.
@@ -15,7 +27,7 @@ export function nameTensors(net: ImportedNet, names: ReadonlyMap<string, string>
   const first = new Map<string, ImportedNode>();
   /** Whether a layer that others may be has tensors that are not one number each. */
   const patterned = new Map<ImportedNode, boolean>();
-  const dataOf = (key: string): Float32Array => (net.weights.get(key) as ImportedTensor).data;
+  const dataOf = (key: string): TensorValues => (net.weights.get(key) as ImportedTensor).data;
   const nodes = net.nodes.map((node): ImportedNode => {
     const own = Object.entries(node.tensors);
     if (own.length === 0) return node;

@@ -1,5 +1,6 @@
 /** Nodes of a GraphDef that move elements or change sizes, and what graphs compute about shapes. */
 import { refuse } from "./reading.ts";
+import { arrayOf, firstOf, numbersOf } from "./stored-values.ts";
 import { flag, isLastAt, text, whole, wholes } from "./tfjs-graph-attributes.ts";
 import { type GraphReading, type GraphValue, known } from "./tfjs-graph-reading.ts";
 import type { GraphNode } from "./tfjs-json.ts";
@@ -11,7 +12,7 @@ type Read = (cx: GraphReading, node: GraphNode, origin: Origin, inputs: readonly
 const IN_OURS = [0, 2, 3, 1];
 
 const first = (inputs: readonly GraphValue[]): GraphValue => inputs[0] ?? refuse("it reads nothing");
-const listed = (inputs: readonly GraphValue[], i: number, what: string): readonly number[] => [...known(inputs[i], what).data];
+const listed = (inputs: readonly GraphValue[], i: number, what: string): readonly number[] => numbersOf(known(inputs[i], what).data);
 
 export function reduce(op: string): Read {
   return (cx, node, origin, inputs) => {
@@ -31,7 +32,7 @@ export const pad: Read = (cx, node, origin, inputs) => {
   const mode = node.op === "MirrorPad" ? (modes[text(node, "mode", "REFLECT")] ?? refuse("its mode is SYMMETRIC")) : "constant";
   // [before, after] of N, H, W, C: all before, then all after, of N, C, H, W
   const ours = [0, 1].flatMap((side) => [0, 3, 1, 2].map((axis) => amounts[2 * axis + side] as number));
-  const fill = node.op === "PadV2" ? [number(list, known(inputs[2], "its value").data[0] ?? 0)] : [];
+  const fill = node.op === "PadV2" ? [number(list, firstOf(known(inputs[2], "its value")) ?? 0)] : [];
   const made = onMap(list, origin, first(inputs).value, true, (x) => put(list, origin, "Pad", [x, numbers(list, ours), ...fill], { mode }));
   return { value: made, rank: 4 };
 };
@@ -127,7 +128,7 @@ export const pack: Read = (cx, node, origin, inputs) => {
   const { list } = cx;
   if (whole(node, "axis", 0) !== 0 || inputs.some((i) => i.rank !== 0)) refuse("it joins other than single numbers");
   const runs = inputs.map((i) => {
-    if (i.constant) return putConstant(list, { shape: [1], data: Float64Array.from(i.constant.data) });
+    if (i.constant) return putConstant(list, { shape: [1], data: Float64Array.from(arrayOf(i.constant.data)) });
     return put(list, origin, "Unsqueeze", [i.value, numbers(list, [0])]);
   });
   const value = put(list, origin, "Concat", runs, { axis: 0 });

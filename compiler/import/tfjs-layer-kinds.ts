@@ -1,6 +1,7 @@
 /** Layers of Keras, one function for each class: attribute names are those of `@tensorflow/tfjs-layers`, in the spelling of files. */
 import type { Constant } from "./onnx-file.ts";
 import { refuse, sizeOf } from "./reading.ts";
+import { numbersOf } from "./stored-values.ts";
 import { activation, relu6, softmax } from "./tfjs-activations.ts";
 import type { KerasConfig } from "./tfjs-json.ts";
 import { flag, isLastIn, number as numberOf, pairOf, pairs, sizes, text } from "./tfjs-layer-config.ts";
@@ -311,7 +312,7 @@ function normalization(cx: LayerReading, x: KerasValue): KerasValue {
     const given = cx.config[name];
     const flat = Array.isArray(given) ? given.flat(8) : typeof given === "number" ? [given] : undefined;
     if (flat?.every((v): v is number => typeof v === "number")) return flat;
-    return [...(cx.tensor([name], index)?.data ?? refuse(`its \`${name}\` is not in the file`))];
+    return numbersOf((cx.tensor([name], index) ?? refuse(`its \`${name}\` is not in the file`)).data);
   };
   const [mean, variance] = [listed("mean", 0), listed("variance", 1)];
   if (flag(cx.config, "invert", false)) refuse("it is inverted");

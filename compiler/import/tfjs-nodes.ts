@@ -3,6 +3,7 @@
  * which cancel out while the nodes are read, and all that was learnt about idioms of channels-last files holds for these too.
  */
 import type { Constant, NodeAttribute, NodeSource, OnnxNode } from "./onnx-file.ts";
+import { permutedValues } from "./stored-values.ts";
 
 const FIRST = [0, 3, 1, 2];
 const LAST = [0, 2, 3, 1];
@@ -138,20 +139,7 @@ export const asKernel = (list: NodeList, c: Constant): Constant =>
   turnedOnce(list, c, "kernel", () => permuted({ ...c, shape: [1, 1, ...c.shape] }, [3, 2, 0, 1]));
 
 function permuted({ shape, data }: Constant, order: readonly number[]): Constant {
-  const steps = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
-  const [a, b, c, d] = order.map((o) => ({ size: shape[o] as number, step: steps[o] as number })) as [Run, Run, Run, Run];
-  const out = new (data instanceof Float32Array ? Float32Array : Float64Array)(data.length);
-  let at = 0;
+  const turned = order.map((o) => shape[o] as number);
   // sizes beside a 0 may be anything
-  if (data.length === 0) return { shape: order.map((o) => shape[o] as number), data: out };
-  for (let i = 0; i < a.size; i++)
-    for (let j = 0; j < b.size; j++)
-      for (let k = 0; k < c.size; k++)
-        for (let l = 0; l < d.size; l++) out[at++] = data[i * a.step + j * b.step + k * c.step + l * d.step] as number;
-  return { shape: order.map((o) => shape[o] as number), data: out };
-}
-
-interface Run {
-  readonly size: number;
-  readonly step: number;
+  return { shape: turned, data: data.length === 0 ? data : permutedValues(data, shape, order) };
 }

@@ -1,14 +1,12 @@
 /** Weights of a TensorFlow.js model: tensors that lie one behind the other in shards beside `model.json`. */
 import { halfToNumber } from "../weights/values.ts";
 import { type Constant, type ReadPart, Unreadable } from "./onnx-file.ts";
+import { type Values, valuesFrom } from "./stored-values.ts";
 import type { StoredWeight, WeightsManifest } from "./tfjs-json.ts";
 
 const WIDTH: Readonly<Record<string, number>> = { float32: 4, int32: 4, bool: 1, uint8: 1, uint16: 2, float16: 2 };
 /** Bytes of all weights of a model. */
 const LARGEST = 2 ** 33;
-
-/** Numbers that may be sizes or axes. */
-const LONGEST_LIST = 1 << 12;
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -83,22 +81,15 @@ function joined(shards: readonly string[], total: number, readPart: ReadPart): U
 }
 
 /** Little-endian, as TensorFlow.js reads them; whole numbers stay numbers, as `Constant` has them. */
-function valuesOf({ shape, dtype, quantization }: StoredWeight, bytes: Uint8Array): Float32Array | Float64Array {
+function valuesOf({ shape, dtype, quantization }: StoredWeight, bytes: Uint8Array): Values {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stored = quantization?.dtype ?? dtype;
   const at = reader(view, stored);
   const { scale = 1, min = 0 } = quantization ?? {};
   const isScaled = quantization !== undefined && quantization.dtype !== "float16";
-  const count = sizeOf(shape);
   const isFloat = dtype === "float32" || dtype === "float16";
-  // bytes are exact as f32, and lists of sizes are short: a file must not ask for eight times what it has
-  const isShort = isFloat || (count > LONGEST_LIST && dtype !== "int32");
-  const out = isShort ? new Float32Array(count) : new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    const x = isScaled ? at(i) * scale + min : at(i);
-    out[i] = isScaled && !isFloat ? Math.round(x) : x;
-  }
-  return out;
+  const value = (i: number): number => at(i) * scale + min;
+  return valuesFrom(sizeOf(shape), !isFloat, isScaled ? (isFloat ? value : (i) => Math.round(value(i))) : at);
 }
 
 function reader(view: DataView, dtype: string): (i: number) => number {

@@ -4,6 +4,7 @@
  */
 import type { Origin } from "../source.ts";
 import type { TensorType } from "./type.ts";
+import type { TensorValues } from "./values.ts";
 
 export interface Value {
   readonly id: number;
@@ -46,7 +47,7 @@ export interface Weight {
   readonly trainable: boolean;
   readonly init: Init;
   /** Values that came with the net's own model file; they stand where others are initialised. */
-  readonly given?: Float32Array;
+  readonly given?: TensorValues;
   /** Its name in weight files, where that is not `path`. */
   readonly fileName?: string;
   /**

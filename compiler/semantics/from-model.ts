@@ -6,6 +6,7 @@ import { partOf } from "../import/label-items.ts";
 import { importOnnx } from "../import/onnx.ts";
 import { type ImportedSpec, toSpec } from "../import/to-spec.ts";
 import { must } from "../invariant.ts";
+import type { TensorValues } from "../ir/values.ts";
 import { sourceFile } from "../source.ts";
 import type { NetDef, StringLiteral } from "../syntax/ast.ts";
 import { parseSpec } from "../syntax/parse.ts";
@@ -68,7 +69,7 @@ export function openModel(cx: Context, path: StringLiteral, home: FileScope, nam
 export function giveTensors(level: LevelNode, { net, spec }: OpenedModel): void {
   const own = pathOf(level);
   const prefix = own === "" ? "" : `${own}.`;
-  const byLayer = new Map<string, Map<string, { name: string; data: Float32Array }>>();
+  const byLayer = new Map<string, Map<string, { name: string; data: TensorValues }>>();
   for (const [path, name] of spec.names) {
     const at = path.lastIndexOf(".");
     const tensors = byLayer.get(path.slice(0, at)) ?? new Map();

@@ -4,6 +4,7 @@
  */
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import type { TensorType } from "../ir/type.ts";
+import type { TensorValues } from "../ir/values.ts";
 import type { Origin, Span } from "../source.ts";
 import type { BlockDef, Call, Edit, InsertEdit, MergeWord, NetDef } from "../syntax/ast.ts";
 import type { Scope, SpecValue } from "./scope.ts";
@@ -62,7 +63,7 @@ export interface LayerNode extends NodeBase {
   /** Set by `init preserve`: the layer's weights and biases start as 0. */
   zeroed?: boolean;
   /** Of a layer from a model file: its tensors there, by own name. */
-  given?: ReadonlyMap<string, { readonly name: string; readonly data: Float32Array }>;
+  given?: ReadonlyMap<string, { readonly name: string; readonly data: TensorValues }>;
   /** Set by `init preserve`: tensors by own name that are multiplied by a power of two. */
   preserve?: ReadonlyMap<string, { readonly factor: number; readonly group: number }>;
 }

@@ -2,6 +2,7 @@
 import { invariant } from "../invariant.ts";
 import type { Weight } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
+import { copyValues } from "../ir/values.ts";
 import type { WeightPlan } from "./check.ts";
 import { fillInitial } from "./init.ts";
 import { recipeOf } from "./recipes.ts";
@@ -53,7 +54,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
       invariant(file !== undefined, `no file for ${weight.path}`);
       tensorValuesInto(file, source.tensor, values);
     } else if (source?.kind === "zero") values.fill(0);
-    else if (weight.given) values.set(weight.given);
+    else if (weight.given) copyValues(weight.given, values);
     else {
       invariant(weight.init.kind !== "derived", `${weight.path} has no values of its own`);
       fillInitial(values, weight.init, weight.path, seed);

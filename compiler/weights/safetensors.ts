@@ -4,7 +4,9 @@
  */
 import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
+import { copyValues, LITTLE, type TensorValues } from "../ir/values.ts";
 import { LIMITS } from "../limits.ts";
+import { memoryStore, type PieceStore } from "./piece-store.ts";
 import { strictJson } from "./strict-json.ts";
 
 /** Bytes of a file of known size: from disk, from memory, over HTTP ranges. `read` gives exactly [begin, end). */
@@ -182,17 +184,30 @@ export interface TensorToWrite {
   readonly name: string;
   readonly shape: readonly number[];
   /** f32, or i64 for num_batches_tracked. */
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: TensorValues | BigInt64Array;
 }
 
-/** A complete file: tensors in the order given, no holes, header padded to a multiple of 8. Equal input gives equal bytes. */
-export function writeSafetensors(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  let at = 0;
+const isCounter = (data: TensorToWrite["data"]): data is BigInt64Array => data instanceof BigInt64Array;
+
+/** Values that are made, and given to the store, at one time. */
+const PIECE_VALUES = 2 ** 18;
+
+/**
+ * A complete file: tensors in the order given, no holes, header padded to a multiple of 8. Equal input gives equal bytes. With a store that
+ * takes pieces away, memory holds one piece of it.
+ */
+export function writeSafetensors(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = {},
+  store: PieceStore = memoryStore(),
+): Uint8Array {
+  let end = 0;
   const entries = [
     ["__metadata__", { format: "pt", ...metadata }] as const,
     ...tensors.map((t) => {
-      const entry = { dtype: t.data instanceof Float32Array ? "F32" : "I64", shape: t.shape, data_offsets: [at, at + t.data.byteLength] };
-      at += t.data.byteLength;
+      const bytes = t.data.length * (isCounter(t.data) ? 8 : 4);
+      const entry = { dtype: isCounter(t.data) ? "I64" : "F32", shape: t.shape, data_offsets: [end, end + bytes] };
+      end += bytes;
       return [t.name, entry] as const;
     }),
   ];
@@ -200,26 +215,45 @@ export function writeSafetensors(tensors: readonly TensorToWrite[], metadata: Re
   const json = `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`;
   const bare = new TextEncoder().encode(json);
   const headerBytes = Math.ceil(bare.length / 8) * 8;
-  const out = new Uint8Array(8 + headerBytes + at);
-  const view = new DataView(out.buffer);
-  view.setBigUint64(0, BigInt(headerBytes), true);
-  out.fill(0x20, 8 + bare.length, 8 + headerBytes);
-  out.set(bare, 8);
-  let offset = 8 + headerBytes;
-  for (const { data } of tensors) {
-    writeValues(view, out, offset, data);
-    offset += data.byteLength;
-  }
-  return out;
+  store.open(8 + headerBytes + end);
+  if (store.sizesOnly) return store.close();
+  const head = store.piece(0, 8 + headerBytes);
+  new DataView(head.buffer, head.byteOffset, 8).setBigUint64(0, BigInt(headerBytes), true);
+  head.set(bare, 8);
+  head.fill(0x20, 8 + bare.length);
+  store.done(0, head);
+  let at = 8 + headerBytes;
+  for (const { data } of tensors) at = writeValues(store, at, data);
+  return store.close();
 }
 
-function writeValues(view: DataView, out: Uint8Array, offset: number, data: Float32Array | BigInt64Array): void {
-  if (new Uint8Array(new Uint16Array([1]).buffer)[0] === 1) {
-    out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    return;
+/** Gives the end of what it wrote. */
+function writeValues(store: PieceStore, start: number, data: TensorToWrite["data"]): number {
+  const width = isCounter(data) ? 8 : 4;
+  let values: Float32Array | undefined;
+  for (let from = 0; from < data.length; from += PIECE_VALUES) {
+    const count = Math.min(PIECE_VALUES, data.length - from);
+    const at = start + from * width;
+    const piece = store.piece(at, count * width);
+    if (isCounter(data)) {
+      const view = new DataView(piece.buffer, piece.byteOffset, piece.byteLength);
+      for (let i = 0; i < count; i++) view.setBigInt64(8 * i, data[from + i]!, true);
+    } else {
+      // the piece may begin at any byte
+      values ??= new Float32Array(Math.min(PIECE_VALUES, data.length));
+      const part = values.subarray(0, count);
+      copyValues(data, part, from);
+      putF32(piece, part);
+    }
+    store.done(at, piece);
   }
-  for (let i = 0; i < data.length; i++) {
-    if (data instanceof Float32Array) view.setFloat32(offset + 4 * i, data[i]!, true);
-    else view.setBigInt64(offset + 8 * i, data[i]!, true);
+  return start + data.length * width;
+}
+
+function putF32(into: Uint8Array, values: Float32Array): void {
+  if (LITTLE) into.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  else {
+    const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
+    for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i]!, true);
   }
 }

@@ -1,11 +1,10 @@
 /** Bytes of a stored tensor as f32: f16 and bf16 are widened exactly, f64 is narrowed. */
 import { invariant } from "../invariant.ts";
+import { LITTLE } from "../ir/values.ts";
 import { DTYPE_BITS, type StoredTensor, type TensorFile } from "./safetensors.ts";
 
 /** What `tensorValues` reads. */
 export const READABLE: ReadonlySet<string> = new Set(["F32", "F16", "BF16", "F64"]);
-
-const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** A fresh array. The file promises no alignment, so bytes are copied unless the source gave a copy already. */
 export function tensorValues(_file: TensorFile, tensor: StoredTensor): Float32Array {

@@ -74,11 +74,11 @@ describe("models that cannot be imported", () => {
 
   test("folding constants makes no more than the file holds, and a few numbers", () => {
     const w = { shape: [1024, 1024], data: Array.from({ length: 1 << 20 }, () => 0) };
-    const turned = Array.from({ length: 50 }, (_, i) => ({ op: "Transpose", inputs: ["w"], output: `t${i}` }));
+    const turned = Array.from({ length: 50 }, (_, i) => ({ op: "Transpose", inputs: [i === 0 ? "w" : `t${i - 1}`], output: `t${i}` }));
     const relu = { op: "Relu", inputs: ["x"], output: "y" };
     const { code, title } = refusal(handModel({ nodes: [...turned, relu], output: "y", tensors: { w } }));
     expect(code).toBe("SE602");
-    expect(title).toMatch(/^45 of the nodes/);
+    expect(title).toMatch(/^1 of the nodes .*`t3`/);
   });
 
   test("changed bytes never throw", () => {

@@ -1,7 +1,10 @@
 /** `model.json` and its shards: spellings of Keras, quantized tensors, and what is refused, with one message; damaged files never do anything else. */
+
 import type * as Tf from "@tensorflow/tfjs";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { arrayOf } from "../../compiler/import/stored-values.ts";
+import { must } from "../../compiler/invariant.ts";
 import { useTfjs } from "../judges/tfjs-backend.ts";
 import { expectSame, filesOf, importedFiles, importFiles, savedFiles, type TfjsFiles, withSeededWeights } from "../judges/tfjs-models.ts";
 import { damage, damaged } from "./damage.ts";
@@ -170,7 +173,7 @@ describe("layers", () => {
     const listed = { class_name: "Normalization", config: { name: "n", axis: [-1], mean: [1, 2, 3], variance: [4, 16, 0], ...input } };
     const { net } = importedFiles(topology("Sequential", { name: "net", layers: [listed, conv("a")] }));
     expect(net.nodes[0]?.op).toBe("affine");
-    const values = (role: string) => [...(net.weights.get(net.nodes[0]?.tensors[role] ?? "")?.data ?? [])];
+    const values = (role: string) => [...arrayOf(must(net.weights.get(net.nodes[0]?.tensors[role] ?? ""), role).data)];
     expect(values("weight")).toEqual([0.5, 0.25, Math.fround(1e7)]);
     expect(values("bias")).toEqual([-0.5, -0.5, Math.fround(-3e7)]);
     const stored = { class_name: "Normalization", config: { name: "n", axis: -1, ...input } };

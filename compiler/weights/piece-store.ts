@@ -1,0 +1,28 @@
+/**
+ * Takes a file piece by piece, so that a caller can write it while it is made and memory never holds it whole.
+ * What makes the file fills what `piece` gave before it asks for the next.
+ */
+export interface PieceStore {
+  open(bytes: number): void;
+  /** Zeroed bytes, 4-byte aligned where `at` is, for the file's bytes from `at` on. */
+  piece(at: number, bytes: number): Uint8Array;
+  /** The piece is complete. */
+  done(at: number, piece: Uint8Array): void;
+  /** What becomes the file's contents: the file, or an array of its length that stands for it where the caller put it elsewhere. */
+  close(): Uint8Array;
+  /** Only sizes matter: nothing is filled, and a hash is all zeros. */
+  readonly sizesOnly?: boolean;
+}
+
+/** The whole file as one array. */
+export function memoryStore(): PieceStore {
+  let file = new Uint8Array(0);
+  return {
+    open: (bytes) => {
+      file = new Uint8Array(bytes);
+    },
+    piece: (at, bytes) => file.subarray(at, at + bytes),
+    done: () => undefined,
+    close: () => file,
+  };
+}
