@@ -4,7 +4,7 @@
  */
 import type { ImportedNode } from "./imported.ts";
 import { common, keyOf, type NodePlace, type Places, type Scope } from "./places.ts";
-import { withSqueezes } from "./squeezes.ts";
+import { type SqueezeOptions, withSqueezes } from "./squeezes.ts";
 import type { Item, OwnNames, SqueezeExcite } from "./structure.ts";
 
 /** A layer or an `se` as one item of a body. */
@@ -50,9 +50,9 @@ interface Nesting {
   readonly failed: Map<string, Scope>;
 }
 
-/** Without places every item stays at the top level. `keepsNames`: tensors inside an `se` are called as their places say. */
-export function nest(found: readonly Item[], given: Places | undefined, keepsNames = false): readonly Nested[] {
-  const { items, places: placed } = given ? withSqueezes(found, given, keepsNames) : { items: found, places: new Map() as Places };
+/** Without places every item stays at the top level. */
+export function nest(found: readonly Item[], given: Places | undefined, options: SqueezeOptions = {}): readonly Nested[] {
+  const { items, places: placed } = given ? withSqueezes(found, given, options) : { items: found, places: new Map() as Places };
   let places = placed;
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const scopes = new Map<Item, Scope | undefined>();

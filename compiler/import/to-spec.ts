@@ -43,7 +43,7 @@ function written(net: ImportedNet, { inPlace = false }: SpecOptions): ImportedSp
   fetchedIn(found, fetched);
   const isFlat = places === undefined;
   const items = named(found, fetched);
-  const nested = nest(isFlat ? items : withOutputsLast(items, fetched), places, !inPlace);
+  const nested = nest(isFlat ? items : withOutputsLast(items, fetched), places, { keepsNames: !inPlace, madeUp: net.madeUp });
   const inputs = net.inputs.map((i) => i.name);
   const labels = labelItems(nested, { fetched, inputs, isFlat });
   const w: Writing = { net, names: new Map(), shapes: new Map(), order: [], labels, fetched, shared, blocks: new Map() };

@@ -178,7 +178,7 @@ export const GRAPHS: readonly (readonly [string, HandGraph, string])[] = [
         "net/dense_1/bias": values([3]),
       },
     },
-    "scale { gap flatten dense: linear(2) relu dense_1: linear(3) sigmoid reshape([3, 1, 1]) }",
+    "se: se(hidden=2, bias=true)",
   ],
   [
     "flattened by sizes that the graph computes, and a matrix",

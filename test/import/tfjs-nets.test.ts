@@ -90,7 +90,46 @@ test("a residual net with a model in it", async () => {
   const text = oneLine(imported.spec);
   expect(text).toContain("residual { main { conv2_block1_conv: conv(8, 3, stride=2)");
   expect(text).toContain("shortcut { conv2_block1_0_conv: conv(8, 1, stride=2, bias=true) }");
+  // names of matrices without a module: what they have in common is one
+  expect(text.match(/conv2_block\d: se\(hidden=2, bias=true\)/g)).toEqual([
+    "conv2_block1: se(hidden=2, bias=true)",
+    "conv2_block2: se(hidden=2, bias=true)",
+  ]);
   expect(text).toMatch(/relu head: \{ flatten logits: linear\(4\) \} output head/);
+  await expectSame(tf, imported, (inputs) => model.predict(inputs) as Tf.Tensor);
+});
+
+/** Squeezes as keras.applications names those of EfficientNet, under names of Keras's own, and under names that have nothing in common. */
+function gatedNet(): Tf.LayersModel {
+  const l = tf.layers;
+  const x = tf.input({ shape: [6, 5, 8], name: "picture" });
+  const gated = (v: Value, [reduce, expand]: readonly [string?, string?]): Value => {
+    const pooled = on(l.reshape({ targetShape: [1, 1, 8] }), on(l.globalAveragePooling2d({}), v));
+    const named = (name: string | undefined) => (name === undefined ? {} : { name });
+    const hidden = on(l.conv2d({ filters: 3, kernelSize: 1, activation: "relu", ...named(reduce) }), pooled);
+    const gate = on(l.conv2d({ filters: 8, kernelSize: 1, activation: "sigmoid", ...named(expand) }), hidden);
+    return on(l.conv2d({ filters: 8, kernelSize: 1, ...named(reduce && `${reduce}_after`) }), on(l.multiply({}), [v, gate]));
+  };
+  let v: Value = x;
+  for (const names of [
+    ["block1a_se_reduce", "block1a_se_expand"],
+    ["block2a_se_reduce", "block2a_se_expand"],
+    [],
+    ["less", "more"],
+  ] as const)
+    v = gated(v, names);
+  return withSeededWeights(tf, tf.model({ inputs: x, outputs: v }));
+}
+
+test("squeezes of layers that lie in no module", async () => {
+  const model = gatedNet();
+  const imported = importedFiles(await savedFiles(tf, model));
+  const text = oneLine(imported.spec);
+  expect(text).toContain("gap reduce: conv(hidden, 1, bias=true) relu expand: conv(in.c, 1, bias=true) sigmoid");
+  const after = (layer: string): string => `${layer}: conv(8, 1, bias=true)`;
+  const calls = ["block1a_se: squeeze_excite(3)", after("block1a_se_reduce_after"), "block2a_se: squeeze_excite(3)"];
+  expect(text).toContain([...calls, after("block2a_se_reduce_after"), "se: se(hidden=3, bias=true)"].join(" "));
+  expect(text).toContain(["se_2: se(hidden=3, bias=true)", after("less_after")].join(" "));
   await expectSame(tf, imported, (inputs) => model.predict(inputs) as Tf.Tensor);
 });
 
