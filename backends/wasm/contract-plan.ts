@@ -36,6 +36,11 @@ export interface ContractPlan {
   readonly linesPerGroup: number;
   /** Whether the panels of all output channels are the inner loop, or the groups of pixels. */
   readonly panelsInside: boolean;
+  /**
+   * Whether all groups of channels are computed for a tile of pixels before the next tile: narrow groups use a part of each cache line, whose
+   * other parts are the next groups'.
+   */
+  readonly groupsInside: boolean;
 }
 
 /** Does the input hold zeros wherever windows reach out of the map? */
@@ -113,7 +118,8 @@ export function contractPlan(program: Program, kernel: ContractKernel | Depthwis
       return { runs: tileRuns(lines, columns, rows, streams), lines, width: columns };
     }) as unknown as [PixelGroup, PixelGroup];
   const size = weightBytes(groups, products);
-  const common = { fusion, groups, panels, products, levels, streams, images };
+  const groupsInside = groups.count > 1 && panels.wide + (panels.narrow ? 1 : 0) === 1;
+  const common = { fusion, groups, panels, products, levels, streams, images, groupsInside };
   if (flat) {
     const wanted = Math.min(FLAT_MOST, Math.max(FLAT_LEAST, Math.floor(16384 / products / 30) * 30));
     const count = Math.max(1, Math.floor(shape.width / wanted));

@@ -25,7 +25,7 @@ export function contractSteps(program: Program, kernel: ContractKernel, binary: 
   if (!best) return undefined;
   const scaling = kernel.gate === undefined ? undefined : gatedInput(program, kernel, best);
   const gating = scaling ? "done" : kernel.gate === undefined ? "none" : "panel";
-  const plan = gating === "panel" ? { ...best, panelsInside: false } : best;
+  const plan = gating === "panel" ? { ...best, panelsInside: false, groupsInside: false } : best;
   const { squeeze } = kernel;
   const lanes = squeeze ? must(program.storage.get(bufferValue(kernel, squeeze.buffer)), "storage of sums").channels : 0;
   const direct = plan.perImage === 1;
@@ -124,6 +124,7 @@ function step(
   };
 
   const heavy = weightOf(fusion.value) + (fusion.squeezed ? weightOf(fusion.squeezed) : 0) > HEAVY;
+  const groupsInside = plan.groupsInside && !heavy;
   /** Values of one vector from its sum; `offset` is bytes from a stream's pointer. */
   const finish = (e: Expr, v: number, acc: () => void, offset: (stream: number) => number): void => {
     emitVector(f, e, {
@@ -212,6 +213,30 @@ function step(
     for (const row of sums) f.release(...row);
   };
 
+  /** A tile, of one group of channels or of all. */
+  const tiles = (run: TileRun, vectors: 1 | 2): void => {
+    if (!groupsInside) {
+      tile(run, vectors);
+      return;
+    }
+    const byGroup: [Local, number][] = [
+      ...pointers.flatMap((p, i): [Local, number][] =>
+        i > 0 && maps[i - 2]?.[1].form === "plane" ? [] : [[p, (i === 0 ? groups.inputs : groups.outputs) * F32]],
+      ),
+      ...[...channelPointers, ...(sumsPointer ? [sumsPointer] : [])].map((p): [Local, number] => [p, groups.outputs * F32]),
+      [panelPointer, groupElements(groups.outputs, products) * F32],
+    ];
+    const left = f.local("i32");
+    f.i32(groups.count).set(left);
+    f.loop((next) => {
+      tile(run, vectors);
+      for (const [p, bytes] of byGroup) f.increase(p, bytes);
+      f.get(left).i32(1).op("i32.sub").tee(left).brIf(next);
+    });
+    f.release(left);
+    for (const [p, bytes] of byGroup) f.increase(p, -groups.count * bytes);
+  };
+
   function pixelGroup(pixelsOf: PixelGroup, vectors: 1 | 2): void {
     for (const run of pixelsOf.runs) {
       run.start.forEach((s, i) => {
@@ -219,12 +244,12 @@ function step(
         if (s !== 0) f.i32(s).op("i32.add");
         f.set(pointers[i] as Local);
       });
-      if (run.count === 1) tile(run, vectors);
+      if (run.count === 1) tiles(run, vectors);
       else {
         const counter = f.local("i32");
         f.i32(0).set(counter);
         f.until(counter, run.count, 1, () => {
-          tile(run, vectors);
+          tiles(run, vectors);
           run.step.forEach((step, i) => {
             f.increase(pointers[i] as Local, step);
           });
@@ -273,13 +298,14 @@ function step(
   }
 
   f.while(u, end, 1, () => {
-    if (plan.panelsInside) quotient(u, panelCount, pixels, panel);
+    if (groupsInside) f.get(u).set(pixels).i32(0).set(panel);
+    else if (plan.panelsInside) quotient(u, panelCount, pixels, panel);
     else quotient(u, groupCount, panel, pixels);
     if (image && group) quotient(pixels, plan.perImage, image, group);
     else if (image) f.get(pixels).set(image);
     else if (group) f.get(pixels).set(group);
     let part: Local | undefined;
-    if (groups.count > 1) {
+    if (groups.count > 1 && !groupsInside) {
       part = f.local("i32");
       quotient(panel, perGroup, part, block);
     } else f.get(panel).set(block);
@@ -338,7 +364,12 @@ function step(
             part,
           );
         });
-      if (sumsPointer)
+      if (sumsPointer && groupsInside)
+        f.get(sumsPointer)
+          .i32(0)
+          .i32(lanes * F32)
+          .op("memory.fill");
+      else if (sumsPointer)
         for (let v = 0; v < vectors; v++)
           f.get(sumsPointer)
             .f32x4(0)
@@ -371,7 +402,7 @@ function step(
   return {
     name: `contract-${algorithm.tile ?? ""}-${w.kernel.join("x")}`,
     body: f.finish(`contract-${w.kernel.join("x")}`),
-    units: panelCount * groupCount,
+    units: groupsInside ? groupCount : panelCount * groupCount,
     addresses,
     packed,
     ...(gating === "panel" ? { scratchBytes: panelElements(8, products) * F32 } : {}),
