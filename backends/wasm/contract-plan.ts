@@ -1,6 +1,6 @@
 /** Geometry of a contraction: which memory is walked how, in which groups of pixels, in which order. */
 import type { ContractKernel, DepthwiseKernel, Program, Window } from "../../compiler/ir/kernel.ts";
-import type { Level } from "./contract-tile.ts";
+import { type Ahead, type Level, linesAhead } from "./contract-tile.ts";
 import { type FusedRead, type Fusion, fusionOf } from "./epilogue.ts";
 import { F32, type MapLayout, mapIn } from "./layout.ts";
 import { type Groups, groupElements, groupsOf, type Panels, panelsOf } from "./pack.ts";
@@ -156,4 +156,13 @@ function panelsInside(weights: number, input: number): boolean {
 /** Bytes from one group of pixels to the next. */
 export function groupStep(plan: ContractPlan, stream: Stream): number {
   return plan.linesPerGroup === 0 ? (plan.full[1] as PixelGroup).width * stream.pixel : plan.linesPerGroup * stream.row;
+}
+
+/** Loads ahead for a contraction: not where panels stay near anyway. */
+export function aheadOf(plan: ContractPlan): Ahead | undefined {
+  const count = (g: PixelGroup): number => g.runs.reduce((n, run) => n + run.count, 0);
+  const tiles = count(plan.full[1]) * (plan.perImage - 1) + count(plan.last[1]);
+  const [level] = plan.levels;
+  if (plan.levels.length !== 1 || !level || plan.panelsInside || plan.images > 1) return undefined;
+  return linesAhead(level.count, tiles);
 }

@@ -1,7 +1,7 @@
 /** Convolution and linear layers as one function: for every unit (a panel of output channels, a group of pixels) all tiles of the group. */
 import { must } from "../../compiler/invariant.ts";
 import type { ContractKernel, Expr, Program } from "../../compiler/ir/kernel.ts";
-import { type ContractPlan, contractPlan, groupStep, mapsRead, type PixelGroup } from "./contract-plan.ts";
+import { aheadOf, type ContractPlan, contractPlan, groupStep, mapsRead, type PixelGroup } from "./contract-plan.ts";
 import { emitTile } from "./contract-tile.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import { gatedBytes, gatedInput, gatedPanel } from "./gate.ts";
@@ -125,6 +125,8 @@ function step(
 
   const heavy = weightOf(fusion.value) + (fusion.squeezed ? weightOf(fusion.squeezed) : 0) > HEAVY;
   const groupsInside = plan.groupsInside && !heavy;
+  const early = gating === "panel" || groupsInside ? undefined : aheadOf(plan);
+  const ahead = early && { at: f.local("i32"), ...early };
   /** Values of one vector from its sum; `offset` is bytes from a stream's pointer. */
   const finish = (e: Expr, v: number, acc: () => void, offset: (stream: number) => number): void => {
     emitVector(f, e, {
@@ -184,7 +186,14 @@ function step(
   const tile = (run: TileRun, vectors: 1 | 2): void => {
     const sums = emitTile(
       f,
-      { rows: run.rows, vectors, offsets: must(run.offsets[0], "offsets"), levels: plan.levels, binary },
+      {
+        rows: run.rows,
+        vectors,
+        offsets: must(run.offsets[0], "offsets"),
+        levels: plan.levels,
+        binary,
+        ahead: vectors === 2 ? ahead : undefined,
+      },
       { input: pointers[0] as Local, panel: scratchParam === undefined ? panelPointer : f.param(scratchParam) },
     );
     if (heavy) {
@@ -328,6 +337,19 @@ function step(
       .op("i32.add");
     scaled(part, groupElements(groups.outputs, products) * F32);
     f.set(panelPointer);
+    if (ahead) {
+      // after the last panel there may be no memory
+      const bytes = panelElements(8, products) * F32;
+      f.get(panelPointer)
+        .i32(bytes)
+        .i32(0)
+        .get(panel)
+        .i32(panelCount - 1)
+        .op("i32.ne")
+        .op("select")
+        .op("i32.add")
+        .set(ahead.at);
+    }
     channelReads.forEach((read, i) => {
       f.get(f.param(read.param)).get(channel).op("i32.add");
       scaled(image, read.image);

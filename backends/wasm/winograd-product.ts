@@ -1,6 +1,6 @@
 /** The second step of a Winograd convolution: 16 matrix products with the register tiles of every contraction (winograd.ts). */
 import { must } from "../../compiler/invariant.ts";
-import { emitTile } from "./contract-tile.ts";
+import { emitTile, linesAhead } from "./contract-tile.ts";
 import type { FunctionWriter, Local } from "./function-writer.ts";
 import { F32 } from "./layout.ts";
 import { type Binary, tileRuns } from "./tiles.ts";
@@ -24,11 +24,19 @@ export function multiply(f: FunctionWriter, plan: WinogradPlan, binary: Binary, 
     .i32(POINTS * vStride)
     .op("i32.add")
     .set(m);
+  const early = linesAhead(channels, rows.length);
+  const ahead = early && { at: f.local("i32"), ...early };
   f.i32(0).set(point);
   f.until(point, POINTS, 1, () => {
     f.i32(0).set(panel);
     f.until(panel, chunkPanels, 1, () => {
       f.get(a).set(input).get(m).set(output);
+      // past the last panel lies other memory of the module: the scratch memory alone, which comes last, is larger than a panel
+      if (ahead)
+        f.get(b)
+          .i32(channels * 32)
+          .op("i32.add")
+          .set(ahead.at);
       for (const run of tileRuns(1, tiles, rows, walks)) {
         const tile = (): void => {
           const sums = emitTile(
@@ -40,6 +48,7 @@ export function multiply(f: FunctionWriter, plan: WinogradPlan, binary: Binary, 
               levels: [{ count: channels, stride: F32 }],
               binary,
               start: "zero",
+              ahead,
             },
             { input, panel: b },
           );
@@ -68,4 +77,5 @@ export function multiply(f: FunctionWriter, plan: WinogradPlan, binary: Binary, 
     f.increase(a, vStride).increase(m, mStride - chunkPanels * 32);
   });
   f.release(point, panel, a, b, m, input, output);
+  if (ahead) f.release(ahead.at);
 }
