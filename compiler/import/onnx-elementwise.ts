@@ -62,6 +62,8 @@ export function activation(cx: Reading, node: OnnxNode): undefined {
       return hardSigmoid(cx, node);
     case "Clip":
       return clip(cx, node);
+    case "ThresholdedRelu":
+      return thresholded(cx, node, float(node, "alpha", 1));
     case "PRelu": {
       const from = input(cx, node, 0);
       const slope = constant(cx, node, 1) ?? refuse("its slopes are computed while the net runs");
@@ -84,6 +86,19 @@ export function activation(cx: Reading, node: OnnxNode): undefined {
     default:
       return softmax(cx, node);
   }
+}
+
+/** Above every limit of a clip to 1, unless two values differ by less than any in a net. */
+const STEEP = 1e30;
+
+/** x where x > limit, else 0: x times the step there, which is exact: the difference of two floats that lie near each other is. */
+function thresholded(cx: Reading, node: OnnxNode, limit: number): undefined {
+  if (limit === 0) return unary(cx, node, "relu");
+  const from = anyInput(cx, node, 0);
+  const over = layer(cx, node, { op: "plus", inputs: [from.value], attrs: { k: -limit } });
+  const steep = layer(cx, node, { op: "times", inputs: [over], attrs: { k: STEEP } });
+  const step = layer(cx, node, { op: "clip", inputs: [steep], attrs: { min: 0, max: 1 } });
+  giveLike(cx, node, layer(cx, node, { op: "mul", inputs: [from.value, step] }), from);
 }
 
 function hardSigmoid(cx: Reading, node: OnnxNode): undefined {

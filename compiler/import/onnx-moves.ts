@@ -86,10 +86,20 @@ export function reshape(cx: Reading, node: OnnxNode): undefined {
     return refuse(`it makes [${wanted}] of [N, ${from.dims}]`);
   }
   if (from.perm && rest.length === 1 && inRow(cx, node, from)) return;
+  if (dealtLast(cx, node, from, rest)) return;
   if (from.perm) return shuffled(cx, node, from.value, from.dims, from.perm, rest);
   if (from.row && rest.length !== 1) input(cx, node, 0);
   give(cx, node, from.value, rest);
   if (from.row) giveLike(cx, node, from.value, from);
+}
+
+/** The channels of a map that is channels last as runs of them, [H, W, runs, C / runs]: a channel shuffle begins. */
+function dealtLast(cx: Reading, node: OnnxNode, { value, dims, perm }: Seen, to: readonly number[]): boolean {
+  const [c, h, w] = dims as [number, number, number];
+  const [hh, ww, runs, each] = to as [number, number, number, number];
+  if (perm?.join() !== "0,2,3,1" || to.length !== 4 || hh !== h || ww !== w || runs * each !== c) return false;
+  cx.seen.set(node.outputs[0] ?? "", { value, dims: [runs, each, h, w], perm: [0, 3, 4, 1, 2] });
+  return true;
 }
 
 /** A transposed map in a row: the matrix that reads it takes its columns in another order. */
@@ -116,6 +126,14 @@ function shuffled(
   if (key === "0,2,1,3,4" && to.join() === `${a * b},${c},${d}`) {
     const source = settle(cx, { value, dims: [a * b, c, d] }, labelOf(node));
     return give(cx, node, layer(cx, node, { op: "chanshuffle", inputs: [source], attrs: { groups: a } }));
+  }
+  // channels last: [H, W, runs, C / runs], turned over there
+  const isLast = key === "0,3,4,2,1" || key === "0,3,4,1,2";
+  if (isLast && to.join() === `${c},${d},${a * b}`) {
+    const map = { value, dims: [a * b, c, d] };
+    const source = settle(cx, map, labelOf(node));
+    const dealt = key === "0,3,4,1,2" ? source : layer(cx, node, { op: "chanshuffle", inputs: [source], attrs: { groups: a } });
+    return void cx.seen.set(node.outputs[0] ?? "", { ...map, value: dealt, perm: [0, 2, 3, 1] });
   }
   if (key === "0,2,1,3" && dims.length === 3 && to.join() === draftDims(cx, value).join()) {
     return give(cx, node, layer(cx, node, { op: "chanshuffle", inputs: [value], attrs: { groups: a } }));

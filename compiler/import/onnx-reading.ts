@@ -72,7 +72,24 @@ function calledIn(cx: Reading, name: string): string {
 
 /** An input with its elements in the order that the file sees. */
 export function input(cx: Reading, node: OnnxNode, i: number): Seen {
-  return ordered(anyInput(cx, node, i));
+  const seen = anyInput(cx, node, i);
+  // called after what reads it, which keeps its own name
+  const laid = channelsFirstOf(cx, seen, `${labelOf(node)}/Reshape`);
+  if (laid) cx.seen.set(node.inputs[i] ?? "", laid);
+  return ordered(laid ?? seen);
+}
+
+/**
+ * Features [H * W * C] that the file takes for a map that is channels last, and a channels-first one from here on: the pixels are runs of
+ * channels, which a channel shuffle deals out. Undefined for everything else.
+ */
+function channelsFirstOf(cx: Reading, { value, dims, perm }: Seen, label: string): Seen | undefined {
+  const have = draftDims(cx, value);
+  if (perm?.join() !== "0,3,1,2" || dims.length !== 3 || sameDims(have, dims) || movesNothing(perm, dims)) return undefined;
+  const [h, w, c] = dims as [number, number, number];
+  const row = settled(cx.draft, { value, dims: [h * w * c, 1, 1] }, label);
+  const dealt = added(cx.draft.add({ label, op: "chanshuffle", inputs: [row], attrs: { groups: h * w } }));
+  return { value: settled(cx.draft, { value: dealt, dims: [c, h, w] }, label), dims: [c, h, w] };
 }
 
 function ordered(given: Seen): Seen {

@@ -73,7 +73,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     give(cx, node, layer(cx, node, { op: "pixelshuffle", inputs: [dealt], attrs: { factor } }));
   },
   ...Object.fromEntries(
-    ["LeakyRelu", "Elu", "Neg", "Gelu", "HardSigmoid", "Clip", "PRelu", "Pow", "Softmax"].map((op) => [op, activation]),
+    ["LeakyRelu", "Elu", "Neg", "Gelu", "HardSigmoid", "Clip", "ThresholdedRelu", "PRelu", "Pow", "Softmax"].map((op) => [op, activation]),
   ),
   ...Object.fromEntries(
     ["BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "LRN"].map((op) => [op, norm]),

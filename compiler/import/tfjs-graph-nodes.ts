@@ -20,7 +20,7 @@ import {
   transpose,
 } from "./tfjs-graph-moves.ts";
 import type { GraphReading, GraphValue } from "./tfjs-graph-reading.ts";
-import { batchNorm, conv, deconv, localNorm, matrix, pooling } from "./tfjs-graph-windows.ts";
+import { batchNorm, conv, deconv, localNorm, matrix, pooling, spaceToBatch } from "./tfjs-graph-windows.ts";
 import type { GraphNode } from "./tfjs-json.ts";
 import { number, type Origin, onMap, put, putConstant } from "./tfjs-nodes.ts";
 
@@ -99,6 +99,9 @@ const READERS: Readonly<Record<string, NodeReader>> = {
   Conv2DBackpropInput: deconv,
   MatMul: matrix,
   _FusedMatMul: matrix,
+  SpaceToBatchND: spaceToBatch,
+  // what has a dilation in front is taken over by that
+  BatchToSpaceND: () => refuse("it is not behind a convolution and a SpaceToBatchND"),
   BiasAdd: arithmetic("Add"),
   FusedBatchNorm: batchNorm,
   FusedBatchNormV2: batchNorm,

@@ -9,6 +9,8 @@ export interface GraphValue {
   /** With the batch; undefined where it is not known. */
   readonly rank: number | undefined;
   readonly constant?: Constant | undefined;
+  /** A map cut into blocks of pixels for a convolution that is dilated so: the map itself, and what the convolution is then. */
+  readonly cut?: { readonly dilation: readonly [number, number]; readonly pads: readonly number[] };
   /** Made behind a node without an equivalent: nothing is known of it. */
   readonly isBroken?: boolean;
 }

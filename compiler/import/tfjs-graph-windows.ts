@@ -1,5 +1,6 @@
 /** Nodes of a GraphDef with weights: convolutions, matrices, norms, and pools. */
 import { refuse, sizeOf } from "./reading.ts";
+import { numbersOf } from "./stored-values.ts";
 import { activation } from "./tfjs-activations.ts";
 import { flag, float, isLastAt, pairAt, text, texts, whole, wholes } from "./tfjs-graph-attributes.ts";
 import { dataInputs, type GraphReading, type GraphValue, known, onlyReader } from "./tfjs-graph-reading.ts";
@@ -19,6 +20,31 @@ function windowOf(node: GraphNode): Window {
   // before and after, for every axis
   const [h, w] = isLast ? [2, 4] : [4, 6];
   return { ...window, padding: [explicit[h], explicit[w], explicit[h + 1], explicit[w + 1]] as number[] };
+}
+
+const CONVOLUTIONS = ["Conv2D", "_FusedConv2D", "DepthwiseConv2dNative", "DepthwiseConv2d", "FusedDepthwiseConv2dNative"];
+
+/**
+ * How graphs of TensorFlow 1 dilate: every n-th pixel of every n-th row in an image of its own, a convolution of those, and all put together.
+ * [top, left, bottom, right] is what is padded before and not cropped afterwards.
+ */
+export function spaceToBatch(cx: GraphReading, node: GraphNode, _origin: Origin, inputs: readonly GraphValue[]): GraphValue {
+  const conv = onlyReader(cx, node, CONVOLUTIONS);
+  const back = conv && onlyReader(cx, conv, ["BatchToSpaceND"]);
+  if (!back || dataInputs(conv)[0] !== node.name) return refuse("it is not in front of one convolution and a BatchToSpaceND");
+  const numbersIn = (value: GraphValue | undefined): number[] => numbersOf(known(value, "its sizes").data);
+  const [block, pads] = [numbersIn(inputs[1]), numbersIn(inputs[2])];
+  const [blockBack, crops] = dataInputs(back)
+    .slice(1)
+    .map((i) => numbersIn(cx.values.get(i))) as [number[], number[]];
+  const [top, bottom, left, right] = pads.map((p, i) => p - (crops[i] ?? 0)) as [number, number, number, number];
+  const isDilation = block.length === 2 && blockBack.join() === block.join() && crops[0] === 0 && crops[2] === 0;
+  if (!isDilation || pads.length !== 4 || bottom < 0 || right < 0) return refuse("it is no dilation of the convolution behind it");
+  const isPlain = text(conv, "padding", "VALID") === "VALID" && isLastAt(conv);
+  const window = windowOf(conv);
+  if (!isPlain || [...window.stride, ...window.dilation].some((n) => n !== 1)) refuse("the convolution behind it is not a plain one");
+  cx.taken.add(back.name);
+  return { ...mapIn(inputs), cut: { dilation: block as [number, number], pads: [top, left, bottom, right] } };
 }
 
 interface Fused {
@@ -44,7 +70,7 @@ function fusedOf(cx: GraphReading, node: GraphNode, inputs: readonly GraphValue[
     return { bias: hasBias ? { constant: known(inputs[2], "its biases"), name } : undefined, act, slopes };
   }
   // a matrix on a map is one on rows, and Keras adds the bias when they are a map again
-  const reshaped = node.op === "MatMul" ? onlyReader(cx, node, ["Reshape"]) : undefined;
+  const reshaped = onlyReader(cx, node, [node.op === "MatMul" ? "Reshape" : "BatchToSpaceND"]);
   const before = reshaped ?? node;
   const later = onlyReader(cx, before, ["BiasAdd", "Add", "AddV2"]);
   const other = later && dataInputs(later).find((i) => i !== before.name);
@@ -79,11 +105,14 @@ export function conv(kind: "conv" | "depthwise"): NodeReader {
     const [, , into, out] = constant.shape as [number, number, number, number];
     const fused = fusedOf(cx, node, inputs, path, kind === "depthwise" ? into * out : out);
     const filter = { kernel: { constant, name: `${path}.weight` }, bias: fused.bias, kind };
-    return finished(cx, node, origin, convolution(cx.list, origin, valueIn(inputs), filter, windowOf(node)), 4, fused);
+    const { value, cut } = mapIn(inputs);
+    const window = { ...windowOf(node), ...(cut ? { dilation: cut.dilation, padding: cut.pads } : {}) };
+    return finished(cx, node, origin, convolution(cx.list, origin, value, filter, window), 4, fused);
   };
 }
 
-const valueIn = (inputs: readonly GraphValue[]): string => inputs[0]?.value ?? refuse("it reads nothing");
+const mapIn = (inputs: readonly GraphValue[]): GraphValue => inputs[0] ?? refuse("it reads nothing");
+const valueIn = (inputs: readonly GraphValue[]): string => mapIn(inputs).value;
 
 /** Its first input is the shape of its result, which must be the one that the stride gives. */
 export function deconv(cx: GraphReading, node: GraphNode, { source }: Origin, inputs: readonly GraphValue[]): GraphValue {

@@ -362,6 +362,10 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
   ELU: (cx, x) => ({ ...x, value: put(cx.list, cx.origin, "Elu", [x.value], { alpha: numberOf(cx.config, "alpha", 1) }) }),
   PReLU: prelu,
+  ThresholdedReLU: (cx, x) => ({
+    ...x,
+    value: put(cx.list, cx.origin, "ThresholdedRelu", [x.value], { alpha: numberOf(cx.config, "theta", 1) }),
+  }),
   Softmax: (cx, x) => ({ ...x, value: softmax(cx.list, cx.origin, x.value, numberOf(cx.config, "axis", 1), x.rank, cx.isLast) }),
   Activation: (cx, x) => ({
     ...x,

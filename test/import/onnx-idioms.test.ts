@@ -69,6 +69,29 @@ const IDIOMS: readonly (readonly [string, HandModel, string])[] = [
   ["relu6 as tf2onnx writes it", { nodes: [node("Relu", "x", "r"), node("Min", "r six", "y")], output: "y", tensors: HARD }, "y: relu6"],
   ["SiLU", { nodes: [node("Sigmoid", "x", "g"), node("Mul", "x g", "y")], output: "y" }, "y: silu"],
   [
+    "ThresholdedRelu",
+    { nodes: [node("ThresholdedRelu", "x", "y", { alpha: { f: 0.5 } })], output: "y" },
+    "mul { x {} scale { y: plus(-0.5) y_1: times(1e+30) y_2: clip(0, 1) } }",
+  ],
+  [
+    "channel shuffle, channels last",
+    {
+      nodes: [
+        node("Transpose", "x", "l", { perm: [0, 2, 3, 1] }),
+        node("Reshape", "l splitLast", "a"),
+        node("Transpose", "a", "b", { perm: [0, 1, 2, 4, 3] }),
+        node("Reshape", "b togetherLast", "c"),
+        node("Transpose", "c", "y", { perm: [0, 3, 1, 2] }),
+      ],
+      output: "y",
+      tensors: {
+        splitLast: { shape: [5], data: [-1, 6, 6, 2, 4], ints: true },
+        togetherLast: { shape: [4], data: [-1, 6, 6, 8], ints: true },
+      },
+    },
+    "c: chanshuffle(groups=2)",
+  ],
+  [
     "channel shuffle",
     {
       nodes: [node("Reshape", "x split", "a"), node("Transpose", "a", "b", { perm: [0, 2, 1, 3, 4] }), node("Reshape", "b together", "y")],

@@ -352,4 +352,32 @@ export const GRAPHS: readonly (readonly [string, HandGraph, string])[] = [
     },
     "lrn(",
   ],
+  [
+    "dilated convolutions as TensorFlow 1 writes them",
+    {
+      input: [7, 8, 3],
+      nodes: [
+        op("SpaceToBatchND x two pads cut", { Tblock_shape: "DT_INT32" }),
+        op("Conv2D cut a/kernel a/Conv2D", { ...PLAIN, padding: "VALID" }),
+        op("BatchToSpaceND a/Conv2D two crops whole"),
+        op("BiasAdd whole a/bias a/BiasAdd"),
+        op("Relu a/BiasAdd r"),
+        op("SpaceToBatchND r three pads3 cut3"),
+        op("DepthwiseConv2dNative cut3 b/depthwise_kernel b/depthwise", { ...PLAIN, padding: "VALID" }),
+        op("BatchToSpaceND b/depthwise three crops3 y"),
+      ],
+      constants: {
+        two: whole(2, 2),
+        three: whole(3, 3),
+        pads: { shape: [2, 2], data: [2, 3, 2, 2], ints: true },
+        crops: { shape: [2, 2], data: [0, 1, 0, 0], ints: true },
+        pads3: { shape: [2, 2], data: [3, 5, 3, 4], ints: true },
+        crops3: { shape: [2, 2], data: [0, 2, 0, 1], ints: true },
+        "a/kernel": values([3, 3, 3, 4]),
+        "a/bias": values([4]),
+        "b/depthwise_kernel": values([3, 3, 4, 1]),
+      },
+    },
+    "a: conv(4, 3, dilation=2, bias=true) relu b: conv(4, 3, dilation=3, groups=4) output y",
+  ],
 ];

@@ -45,6 +45,31 @@ const REFUSED: readonly (readonly [string, HandGraph, string])[] = [
     { nodes: [op("Conv2DBackpropInput sizes k x y", STRIDED)], constants: { sizes: whole(1, 9, 14, 4), k: values([3, 3, 4, 3]) } },
     "`y` (Conv2DBackpropInput): it makes [0,4,9,14] of [N, 4,10,14]",
   ],
+  [
+    "SE602: 1 of the nodes",
+    {
+      nodes: [op("SpaceToBatchND x two pads cut"), op("Relu cut r"), op("BatchToSpaceND r two pads y")],
+      constants: { two: whole(2, 2), pads: { shape: [2, 2], data: [0, 1, 0, 1], ints: true } },
+    },
+    "`cut` (SpaceToBatchND): it is not in front of one convolution and a BatchToSpaceND",
+  ],
+  [
+    "`cut` (SpaceToBatchND): it is no dilation of the convolution behind it",
+    {
+      nodes: [
+        op("SpaceToBatchND x two pads cut"),
+        op("Conv2D cut k c", { ...PLAIN, padding: "VALID" }),
+        op("BatchToSpaceND c two crops y"),
+      ],
+      constants: {
+        two: whole(2, 2),
+        k: values([1, 1, 3, 3]),
+        pads: { shape: [2, 2], data: [0, 1, 0, 1], ints: true },
+        crops: { shape: [2, 2], data: [1, 0, 0, 1], ints: true },
+      },
+    },
+    "SE602",
+  ],
   ["SE606: ", { nodes: [op("Relu y x2"), op("Relu x2 y"), op("Relu y z")] }, "read each other in a circle"],
   ["SE606: ", { nodes: [op("Relu gone y")] }, "its nodes read `gone`, which is none of them"],
   ["SE606: ", { nodes: [op("Relu x y"), op("Relu x y")] }, "it has two nodes `y`"],

@@ -110,6 +110,21 @@ const MODELS: readonly (readonly [string, readonly number[], Build])[] = [
         }),
       ),
   ],
+  [
+    "a channel shuffle, channels last",
+    [3, 4, 6],
+    (l, x) => {
+      const cut = chain(x, l.conv2d({ filters: 8, kernelSize: 1 }), l.reshape({ targetShape: [3, 4, 2, 4] }));
+      return chain(cut, l.permute({ dims: [1, 2, 4, 3] }), l.reshape({ targetShape: [3, 4, 8] }), l.conv2d({ filters: 3, kernelSize: 3 }));
+    },
+  ],
+  [
+    "features that become a map",
+    [5],
+    (l, x) =>
+      chain(x, l.dense({ units: 24, activation: "relu" }), l.reshape({ targetShape: [2, 3, 4] }), l.conv2d({ filters: 3, kernelSize: 2 })),
+  ],
+  ["relu from a limit on", [4, 5, 3], (l, x) => chain(x, l.conv2d({ filters: 4, kernelSize: 1 }), l.thresholdedReLU({ theta: 0.25 }))],
   ["upsampling", [3, 4, 3], (l, x) => chain(x, l.upSampling2d({ size: [2, 3] }))],
   [
     "sums, products, averages",
@@ -207,6 +222,20 @@ test("channels first", async () => {
   const norm = importedFiles(await savedFiles(tf, normed));
   expect(norm.net.nodes.map((n) => n.op)).toEqual(["conv", "bn"]);
   expect(norm.net.notes).toBeUndefined();
+});
+
+test("idioms of layers that are channels last become layers of ours", async () => {
+  const specOf = async (title: string): Promise<string> => {
+    const [, shape, build] = MODELS.find(([name]) => name === title) as (typeof MODELS)[number];
+    const x = tf.input({ shape: [...shape] });
+    const { spec } = importedFiles(await savedFiles(tf, tf.model({ inputs: x, outputs: build(tf.layers, x) })));
+    return spec.replace(/\s+/g, " ");
+  };
+  expect(await specOf("a channel shuffle, channels last")).toMatch(/: conv\(8, 1, bias=true\) chanshuffle\(groups=2\) \w+: conv\(3, 3,/);
+  expect(await specOf("features that become a map")).toContain(
+    "linear(24) relu reshape([24, 1, 1]) chanshuffle(groups=6) reshape([4, 2, 3]) conv2d",
+  );
+  expect(await specOf("relu from a limit on")).toContain("mul { x {} scale { plus(-0.25) times(1e+30) clip(0, 1) } }");
 });
 
 test.each(MODELS)("%s", async (_title, shape, build) => {
