@@ -4,7 +4,7 @@
  *   node --import tsx bench/kernels.ts [part of a name]        (Node 24 or later for relaxed SIMD)
  */
 import { performance } from "node:perf_hooks";
-import { contractSteps } from "../backends/wasm/contract.ts";
+import { contractSteps } from "../backends/wasm/contract-steps.ts";
 import { depthwiseSteps } from "../backends/wasm/depthwise.ts";
 import { encodeModule } from "../backends/wasm/encoder.ts";
 import { FunctionWriter } from "../backends/wasm/function-writer.ts";

@@ -1,53 +1,22 @@
 /** Convolution and linear layers as one function: for every unit (a panel of output channels, a group of pixels) all tiles of the group. */
 import { must } from "../../compiler/invariant.ts";
 import type { ContractKernel, Expr, Program } from "../../compiler/ir/kernel.ts";
-import { aheadOf, type ContractPlan, contractPlan, groupStep, mapsRead, type PixelGroup } from "./contract-plan.ts";
+import { bufferValue, contractOperands, type Side } from "./contract-operands.ts";
+import { aheadOf, type ContractPlan, groupStep, type PixelGroup } from "./contract-plan.ts";
 import { emitTile } from "./contract-tile.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
-import { gatedBytes, gatedInput, gatedPanel } from "./gate.ts";
-import type { Address, KernelCode, PackedTensor } from "./kernel-code.ts";
+import { gatedPanel } from "./gate.ts";
+import type { KernelCode } from "./kernel-code.ts";
 import { F32, mapIn } from "./layout.ts";
-import { channelPacking, groupElements, panelElements, panelPacking } from "./pack.ts";
+import { groupElements, panelElements } from "./pack.ts";
 import { contractSchedule } from "./schedule.ts";
-import { sumsStep } from "./sums.ts";
 import type { Binary, TileRun } from "./tiles.ts";
 import { emitVector, weightOf } from "./vector-expr.ts";
-import { winogradSteps } from "./winograd.ts";
 
 /** Epilogues that weigh more are computed in a loop over stored sums instead of in every tile. */
 const HEAVY = 16;
 
-/** Undefined when the kernel is none that this file can write: its loop form works. */
-export function contractSteps(program: Program, kernel: ContractKernel, binary: Binary): KernelCode[] | undefined {
-  const winograd = kernel.schedule?.algorithm === "winograd" ? winogradSteps(program, kernel, binary) : undefined;
-  if (winograd) return winograd;
-  const best = contractPlan(program, kernel, binary);
-  if (!best) return undefined;
-  const scaling = kernel.gate === undefined ? undefined : gatedInput(program, kernel, best);
-  const gating = scaling ? "done" : kernel.gate === undefined ? "none" : "panel";
-  const plan = gating === "panel" ? { ...best, panelsInside: false, groupsInside: false } : best;
-  const { squeeze } = kernel;
-  const lanes = squeeze ? must(program.storage.get(bufferValue(kernel, squeeze.buffer)), "storage of sums").channels : 0;
-  const direct = plan.perImage === 1;
-  const sumsAt = scaling ? gatedBytes(program, kernel) : 0;
-  return [
-    ...(scaling ? [scaling] : []),
-    step(program, kernel, plan, binary, { gating, lanes, direct, sumsAt }),
-    ...(squeeze && !direct ? [sumsStep(squeeze.buffer, kernel.window.batch, plan.perImage, lanes, sumsAt)] : []),
-  ];
-}
-
-/** What happens beside the products: the gate on the inputs, channel sums (stored channels, straight into their buffer or in parts at `sumsAt`). */
-interface Side {
-  readonly gating: "none" | "done" | "panel";
-  readonly lanes: number;
-  readonly direct: boolean;
-  readonly sumsAt: number;
-}
-
-const bufferValue = (kernel: ContractKernel, b: number) => must(kernel.buffers[b], `buffer ${b}`).value;
-
-function step(
+export function contractCode(
   program: Program,
   kernel: ContractKernel,
   plan: ContractPlan,
@@ -56,32 +25,8 @@ function step(
 ): KernelCode {
   const { groups, panels, products, streams, fusion } = plan;
   const w = kernel.window;
-  const weights = new Map(program.weights.map((x) => [x.value, x]));
-  const weightOfBuffer = (b: number) => must(weights.get(bufferValue(kernel, b)), `weight ${b} of ${kernel.name}`);
-  const packed: PackedTensor[] = [
-    panelPacking(w, weightOfBuffer(kernel.weight), fusion.bias === undefined ? undefined : weightOfBuffer(fusion.bias)),
-  ];
-  const addresses: Address[] = [];
-  const parameter = (a: Address): number => addresses.push(a) + 1;
-  const maps = mapsRead(fusion);
-  const streamParams = [
-    parameter(gating === "done" ? { kind: "shared" } : { kind: "value", buffer: kernel.input }),
-    parameter({ kind: "value", buffer: kernel.output }),
-    ...maps.map(([buffer]) => parameter({ kind: "value", buffer })),
-  ];
-  const panelParam = parameter({ kind: "packed", index: 0 });
-  const channelReads = [...fusion.reads].flatMap(([buffer, read]) => {
-    if (read.form !== "channel") return [];
-    const weight = weights.get(bufferValue(kernel, buffer));
-    const address: Address = weight
-      ? { kind: "packed", index: packed.push(channelPacking(weight, w.out[0])) - 1 }
-      : { kind: "value", buffer };
-    return [{ buffer, image: read.image, param: parameter(address) }];
-  });
-  const sumsParam =
-    kernel.squeeze && parameter(direct ? { kind: "value", buffer: kernel.squeeze.buffer } : { kind: "shared", offset: sumsAt });
-  const gateParam = gating === "panel" ? parameter({ kind: "value", buffer: must(kernel.gate, "gate") }) : undefined;
-  const scratchParam = gating === "panel" ? parameter({ kind: "scratch" }) : undefined;
+  const operands = contractOperands(program, kernel, plan, { gating, direct, sumsAt });
+  const { packed, addresses, maps, streamParams, panelParam, channelReads, sumsParam, gateParam, scratchParam } = operands;
 
   const f = new FunctionWriter(
     Array.from({ length: 2 + addresses.length }, () => "i32" as const),

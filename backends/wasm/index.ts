@@ -9,7 +9,7 @@ import { prelude } from "../module/prelude.gen.ts";
 import { commentText, fileName, stringLiteral } from "../module/text.ts";
 import { ALIGNMENT, f32Section, packWeights } from "../module/weights-file.ts";
 import { type Assembled, assemble } from "./assemble.ts";
-import { contractSteps } from "./contract.ts";
+import { contractSteps } from "./contract-steps.ts";
 import { depthwiseSteps } from "./depthwise.ts";
 import { host, worker } from "./host.gen.ts";
 import type { Expansion, PackedTensor } from "./kernel-code.ts";

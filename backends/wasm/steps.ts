@@ -6,7 +6,7 @@ import { numel } from "../../compiler/ir/type.ts";
 import { expandToLoop, type Temp } from "../../compiler/ops/expand-kernel.ts";
 import { moveKernel } from "../../compiler/ops/kernels.ts";
 import { layoutOf, rowMajor } from "./addressing.ts";
-import { contractSteps } from "./contract.ts";
+import { contractSteps } from "./contract-steps.ts";
 import { depthwiseSteps } from "./depthwise.ts";
 import { exciteKernels } from "./excite.ts";
 import type { KernelCode, PackedTensor } from "./kernel-code.ts";

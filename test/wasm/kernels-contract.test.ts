@@ -1,6 +1,6 @@
 /** Convolutions and linear layers of the wasm target, each kernel alone, in both binaries. */
 import { describe, expect, it } from "vitest";
-import { contractSteps } from "../../backends/wasm/contract.ts";
+import { contractSteps } from "../../backends/wasm/contract-steps.ts";
 import * as x from "../../compiler/ir/expr.ts";
 import type { ContractKernel, Expr } from "../../compiler/ir/kernel.ts";
 import { build, type Case } from "./kernel-case.ts";
@@ -16,6 +16,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "1x1, channels of no vector": { in: [7, 5, 5], out: 10, bias: true, act: relu },
   "1x1, one part of a wide panel": { in: [5, 3, 7], out: 14, bias: true, act: (e) => x.add(e, 1), residual: true },
   "1x1, large map": { in: [8, 20, 23], out: 8, bias: true, act: relu },
+  "1x1, the next panel loaded ahead": { in: [256, 7, 7], out: 36, bias: true },
   "1x1 stride 2": { in: [8, 9, 9], out: 16, stride: [2, 2] },
   "1x1 into a halo, with a residual of another": { in: [8, 7, 7], out: 16, halo: [1, 2], residual: true, act: relu, bias: true },
   "3x3": { in: [8, 14, 14], out: 16, kernel: [3, 3], pad: SAME, bias: true, act: relu },
@@ -27,6 +28,21 @@ const CASES: Readonly<Record<string, Case>> = {
   "1x7": { in: [8, 9, 12], out: 8, kernel: [1, 7], pad: [0, 3, 0, 3] },
   "groups of 4": { in: [16, 9, 9], out: 16, groups: 4, kernel: [3, 3], pad: SAME, bias: true, act: relu },
   "groups of 8": { in: [32, 7, 7], out: 32, groups: 4, kernel: [3, 3], pad: SAME },
+  "groups of 4, sums and residual, batch 2": {
+    batch: 2,
+    in: [16, 9, 13],
+    out: 16,
+    groups: 4,
+    kernel: [3, 3],
+    stride: [2, 1],
+    pad: SAME,
+    bias: true,
+    scale: true,
+    residual: true,
+    squeeze: true,
+    halo: [1, 2],
+  },
+  "groups of 2 and 4": { in: [16, 8, 8], out: 32, groups: 8, kernel: [3, 3], pad: SAME, squeeze: true, act: relu },
   "groups of 3 and 2": { in: [9, 6, 6], out: 6, groups: 3, kernel: [3, 3], pad: SAME, bias: true },
   "batch 3": { batch: 3, in: [8, 5, 5], out: 12, residual: true },
   "batch 2, 3x3": { batch: 2, in: [8, 6, 6], out: 8, kernel: [3, 3], pad: SAME, scale: true, bias: true },

@@ -23,6 +23,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "a residual of another halo": { ...window, in: [8, 9, 9], out: 16, bias: true, residual: true, act: relu, halo: [1, 2] },
   "scale and silu": { ...window, in: [8, 10, 10], out: 16, bias: true, scale: true, act: silu },
   "batch 3": { ...window, batch: 3, in: [8, 6, 5], out: 8, bias: true, scale: true },
+  "the next panel loaded ahead": { ...window, in: [256, 7, 7], out: 16, bias: true },
   squeeze: { ...window, in: [8, 9, 9], out: 16, squeeze: true, bias: true, act: relu },
   "a gate on the inputs": { ...window, in: [12, 9, 10], out: 16, bias: true, act: relu, gate: true },
   "a gate for each of 2 images": { ...window, batch: 2, in: [8, 26, 11], out: 64, bias: true, gate: true, squeeze: true },
