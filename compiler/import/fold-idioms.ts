@@ -75,6 +75,9 @@ function named(find: Finder, node: ImportedNode): Named | undefined {
   for (const [x, g] of orders(node)) {
     const gate = find.only(g);
     if (gate?.op === "hsigmoid6" && gate.inputs[0] === x) return plainly("hswish", x);
+    const scaled = find.only(x);
+    const sixth = scaled?.op === "times" && near(scaled.attrs.k, 1 / 6) ? scaled.inputs[0] : undefined;
+    if (sixth !== undefined && hardStep(find, g) === sixth) return plainly("hswish", sixth);
     if (gate?.op === "sigmoid" && gate.inputs[0] === x) return plainly("silu", x);
     const inner = gate?.op === "tanh" ? find.only(gate.inputs[0] as string) : undefined;
     if (inner?.op === "softplus" && inner.inputs[0] === x) return plainly("mish", x);

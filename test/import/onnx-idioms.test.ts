@@ -58,6 +58,11 @@ const IDIOMS: readonly (readonly [string, HandModel, string])[] = [
     "y: hswish",
   ],
   [
+    "hard-swish, times a sixth first, as TensorFlow's optimizer leaves it",
+    { nodes: [...STEP, node("Mul", "x sixth", "c"), node("Mul", "c b", "y")], output: "y", tensors: HARD },
+    "y: hswish",
+  ],
+  [
     "hard-swish through HardSigmoid",
     { nodes: [node("HardSigmoid", "x", "g", { alpha: { f: 1 / 6 } }), node("Mul", "x g", "y")], output: "y" },
     "y: hswish",
