@@ -51,7 +51,7 @@ export function panelPacking(w: Window, weight: Weight, bias: Weight | undefined
   const { wide } = panelsOf(groups.outputs);
   return {
     weight,
-    key: `panels ${[w.groups, ...w.kernel].join(" ")} ${bias ? bias.value.id : ""}`,
+    key: `panels ${[w.groups, ...w.kernel].join(" ")}`,
     elements: perGroup * groups.count,
     ...(bias ? { others: [bias] } : {}),
     fill: (from, into, start) => {
@@ -84,7 +84,7 @@ export function depthwisePacking(w: Window, weight: Weight, bias: Weight | undef
   const taps = w.kernel[0] * w.kernel[1];
   return {
     weight,
-    key: `depthwise ${bias ? bias.value.id : ""}`,
+    key: "depthwise",
     elements: Math.ceil(w.out[0] / 4) * 4 * (1 + taps),
     ...(bias ? { others: [bias] } : {}),
     fill: (from, into, start) => {

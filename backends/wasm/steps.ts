@@ -6,6 +6,7 @@ import { numel } from "../../compiler/ir/type.ts";
 import { expandToLoop, type Temp } from "../../compiler/ops/expand-kernel.ts";
 import { moveKernel } from "../../compiler/ops/kernels.ts";
 import { layoutOf, rowMajor } from "./addressing.ts";
+import { CodeCache } from "./code-cache.ts";
 import { contractSteps } from "./contract-steps.ts";
 import { depthwiseSteps } from "./depthwise.ts";
 import { exciteKernels } from "./excite.ts";
@@ -53,6 +54,7 @@ export function stepsOf(program: Program, binary: Binary): StepList {
   const weights = new Map<Value, Weight>(program.weights.map((w) => [w.value, w]));
   const steps: Step[] = [];
   const written = new Set<Value>();
+  const cache = new CodeCache(program);
   let stagingBytes = 0;
   let sharedBytes = 0;
   let scratchBytes = 0;
@@ -107,9 +109,11 @@ export function stepsOf(program: Program, binary: Binary): StepList {
   };
   const inputs = program.inputs.map((p) => port(p.name, p.value, true));
   for (const kernel of program.kernels) {
-    const fast = fastSteps(program, kernel, binary);
-    if (fast) {
-      for (const code of fast) add(kernel, code, none, program.storage, kernel.name);
+    const fast = cache.of(kernel, program.storage, () =>
+      kernel.kind === "loop" ? [loopCode(kernel, { storage: program.storage, weights })] : fastSteps(program, kernel, binary),
+    );
+    if (fast || kernel.kind === "loop") {
+      for (const code of fast ?? []) add(kernel, code, none, program.storage, kernel.name);
       continue;
     }
     // what has no schedule becomes loops; their intermediate results live in the shared memory of the kernel
@@ -126,10 +130,11 @@ export function stepsOf(program: Program, binary: Binary): StepList {
       end += alignUp(layoutOf(value, stored).elements * 4);
       return value;
     };
-    const parts = kernel.kind === "loop" ? [kernel] : kernel.kind === "excite" ? exciteKernels(kernel, temp) : expandToLoop(kernel, temp);
+    const parts = kernel.kind === "excite" ? exciteKernels(kernel, temp) : expandToLoop(kernel, temp);
     for (const part of parts) {
-      const codes = fastSteps({ ...program, storage }, part, binary) ?? [loopCode(asLoop(part, temp), { storage, weights })];
-      for (const code of codes) {
+      const make = (): readonly KernelCode[] =>
+        fastSteps({ ...program, storage }, part, binary) ?? [loopCode(asLoop(part, temp), { storage, weights })];
+      for (const code of cache.of(part, storage, make) ?? make()) {
         invariant(!code.sharedBytes, `${part.name} wants the memory of its own intermediate results`);
         add(part, code, temps, storage, kernel.name);
       }
