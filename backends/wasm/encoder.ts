@@ -43,6 +43,9 @@ export interface ModuleParts {
 }
 
 /** Bytes that grow. */
+/** Where the bits of numbers are looked at: vectors of constants are many. */
+const NUMBER = new DataView(new ArrayBuffer(4));
+
 class Bytes {
   #bytes = new Uint8Array(1024);
   length = 0;
@@ -93,13 +96,15 @@ class Bytes {
   }
 
   f32(value: number): void {
-    const view = new DataView(new ArrayBuffer(4));
-    view.setFloat32(0, value, true);
-    this.all(new Uint8Array(view.buffer));
+    NUMBER.setFloat32(0, value, true);
+    this.i32(NUMBER.getInt32(0, true));
   }
 
   i32(value: number): void {
-    this.all([value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255]);
+    this.byte(value & 255);
+    this.byte((value >> 8) & 255);
+    this.byte((value >> 16) & 255);
+    this.byte((value >> 24) & 255);
   }
 
   name(text: string): void {
@@ -260,11 +265,10 @@ export class Linker {
   }
 }
 
-function latin(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  return text;
-}
+const decoder = new TextDecoder("latin1");
+
+/** A string that is the same for the same bytes only: a key. */
+export const latin = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 function memoryLimits(into: Bytes, { pages, most = pages, shared }: MemoryType): void {
   into.byte(shared ? 0x03 : 0x01);

@@ -48,6 +48,26 @@ export interface Label {
   readonly level: number;
 }
 
+/** Instructions that occur again and again are made once: functions have thousands. */
+const PLAIN = new Map<PlainOp, Instruction>();
+
+function plainInstruction(op: PlainOp): Instruction {
+  let known = PLAIN.get(op);
+  if (!known) {
+    known = { kind: "plain", op };
+    PLAIN.set(op, known);
+  }
+  return known;
+}
+
+const LOCALS = { "local.get": [], "local.set": [], "local.tee": [] } as Record<"local.get" | "local.set" | "local.tee", Instruction[]>;
+
+function localInstruction(op: keyof typeof LOCALS, local: number): Instruction {
+  const known = LOCALS[op];
+  for (let i = known.length; i <= local; i++) known.push({ kind: "local", op, local: i });
+  return known[local] as Instruction;
+}
+
 export class FunctionWriter {
   readonly #params: readonly ValueType[];
   readonly #locals: ValueType[] = [];
@@ -91,19 +111,19 @@ export class FunctionWriter {
   }
 
   op(op: PlainOp): this {
-    return this.push({ kind: "plain", op });
+    return this.push(plainInstruction(op));
   }
 
   get(local: Local): this {
-    return this.push({ kind: "local", op: "local.get", local: local.index });
+    return this.push(localInstruction("local.get", local.index));
   }
 
   set(local: Local): this {
-    return this.push({ kind: "local", op: "local.set", local: local.index });
+    return this.push(localInstruction("local.set", local.index));
   }
 
   tee(local: Local): this {
-    return this.push({ kind: "local", op: "local.tee", local: local.index });
+    return this.push(localInstruction("local.tee", local.index));
   }
 
   i32(value: number): this {

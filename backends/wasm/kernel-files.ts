@@ -1,6 +1,6 @@
 /** `kernels/*.wat`: the text of every distinct function, those that only the relaxed binary has marked as such. */
 import { WRITTEN_BY } from "../backend.ts";
-import type { LinkedFunction } from "./encoder.ts";
+import { type LinkedFunction, latin } from "./encoder.ts";
 import type { FunctionBody } from "./function-writer.ts";
 import { closureOf, functionText, type NameOf } from "./print-wat.ts";
 
@@ -22,7 +22,6 @@ function moduleText(body: FunctionBody): string {
 }
 
 export function kernelFiles(plain: readonly LinkedFunction[], relaxed: readonly LinkedFunction[]): KernelFile[] {
-  const latin = (bytes: Uint8Array): string => Array.from(bytes, (b) => String.fromCharCode(b)).join("");
   // calls are by number, which differs between the binaries: a function is told apart by its text as well
   const seen = new Set<string>();
   const files: KernelFile[] = [];
