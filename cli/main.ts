@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `sec` command. The only place with process.exit. */
+import "./engine.ts";
 import { processIo } from "./io.ts";
 import { runCli } from "./program.ts";
 import { EXIT } from "./session.ts";
