@@ -8,6 +8,7 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import { position, type SourceFile, type Span, sourceFile, union } from "../source.ts";
 import type { Name } from "./ast.ts";
 import { buildName, type Context, isNameToken, reportKeyword, tokenSpan } from "./build-ast.ts";
+import { FirstTokens } from "./first-tokens.ts";
 import { wholeFile } from "./fragment.ts";
 import { describe, found, isDefinitionStart, reportUnexpected, spanAt } from "./parse-errors.ts";
 import { nextDefinition, resumeAt } from "./recover.ts";
@@ -34,6 +35,7 @@ export class GrammarBase extends EmbeddedActionsParser {
     super(tokenTypes, {
       recoveryEnabled: false,
       maxLookahead: 1,
+      lookaheadStrategy: new FirstTokens(),
       nodeLocationTracking: "none",
       skipValidations: !validate,
       errorMessageProvider: phrases,
