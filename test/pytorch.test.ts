@@ -15,7 +15,10 @@ import { checkedNet, smallNet } from "./judges/pytorch-nets.ts";
 import { settledReader } from "./judges/settled-weights.ts";
 import { everyNet, hashedReader, inputsOf } from "./judges/whole-nets.ts";
 
-/** Each time: one net of every way modules can be built; all of them by `npm run test:zoo`. That all of them build: pytorch-zoo.test.ts. */
+/**
+ * One net of every way modules can be built, through the target's own files and runner; all of them so by `npm run test:zoo`. The names and
+ * numbers of all nets: pytorch-numbers-*.test.ts.
+ */
 const CHOSEN =
   "plain se_attention se_resnet18 cbam_resnet50 sk_resnet50 mobilenet_v3_small efficientnet_b0 densenet121 googlenet scse_unet " +
   "shufflenet_v2_x0_5 se_shufflenet_v1 cifar_se_resnet20 cifar_se_wrn16_8 regnet_y_400mf ghostnet squeezenet1_1 mnasnet1_0 se_mobilenet_v1";

@@ -3,7 +3,7 @@
     python3 pytorch_state.py FOLDER...
 
 Each FOLDER has model.py and one .safetensors file; `saved.safetensors` is written beside them. Prints names and shapes of every
-state dict as JSON. Without a .safetensors file the net is run instead, without numbers, and the shapes of its outputs come behind its tensors.
+state dict as JSON.
 Warnings are errors: nothing that a later PyTorch has removed may be used.
 """
 import glob
@@ -26,16 +26,8 @@ for i, folder in enumerate(sys.argv[1:]):
     model = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(model)
     net = model.NET()
-    lines = [{"name": n, "shape": list(t.shape), "dtype": str(t.dtype)} for n, t in net.state_dict().items()]
-    files = glob.glob(os.path.join(glob.escape(folder), "*.safetensors"))
-    if files:
-        (weights,) = files
-        model.load_weights(net, weights)
-        model.save_weights(net, os.path.join(folder, "saved.safetensors"))
-    else:
-        with torch.no_grad():
-            outputs = net.eval().to("meta")(*(torch.zeros(1, *shape, device="meta") for shape in model.INPUTS.values()))
-        outputs = outputs if isinstance(outputs, dict) else {model.OUTPUTS[0]: outputs}
-        lines += [{"name": n, "shape": list(t.shape), "dtype": "output"} for n, t in outputs.items()]
-    answer.append(lines)
+    answer.append([{"name": n, "shape": list(t.shape), "dtype": str(t.dtype)} for n, t in net.state_dict().items()])
+    (weights,) = glob.glob(os.path.join(glob.escape(folder), "*.safetensors"))
+    model.load_weights(net, weights)
+    model.save_weights(net, os.path.join(folder, "saved.safetensors"))
 json.dump(answer, sys.stdout)

@@ -1,0 +1,123 @@
+/**
+ * model.py of every net that ships, in parts: PyTorch makes the weights, runs the net and writes them with the net's own `save_weights`; the
+ * cpu target reads that file and gives the same numbers.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import type { Backend } from "../../backends/backend.ts";
+import { cpu } from "../../backends/cpu/index.ts";
+import { emitTarget } from "../../backends/emit.ts";
+import { pytorch } from "../../backends/pytorch/index.ts";
+import { modelText } from "../../backends/pytorch/model.ts";
+import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import type { CheckedNet } from "../../compiler/frontend.ts";
+import { matchWeights } from "../../compiler/weights/check.ts";
+import { weightReader } from "../../compiler/weights/reader.ts";
+import { bytesSource, openSafetensors } from "../../compiler/weights/safetensors.ts";
+import type { WeightReader } from "../../compiler/weights/source.ts";
+import { pythonFor, runScript, temporary } from "./python.ts";
+import { smallNet } from "./pytorch-nets.ts";
+import { everyNet } from "./whole-nets.ts";
+
+/** The two targets of one net, each within its own limit of the reference: so within the sum of each other. */
+const LIMIT = (cpu.wholeNetLimit ?? 0) + (pytorch.wholeNetLimit ?? 0);
+/** Nets whose files lie on the disk at one time: some 120 MB each. */
+const AT_ONCE = 12;
+
+const shapeAt1 = (shape: readonly (number | string)[]): number[] => shape.map((d) => (typeof d === "number" ? d : 1));
+const floats = (file: string): Float32Array => {
+  const bytes = readFileSync(file);
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+};
+
+function readerOf({ graph }: CheckedNet, file: string): WeightReader {
+  const opened = openSafetensors(file, bytesSource(readFileSync(file)));
+  if (!opened.ok) throw new Error(opened.problem.title);
+  const { plan, diagnostics } = matchWeights(graph, opened.file, {});
+  expect(
+    diagnostics.map((d) => d.title),
+    graph.name,
+  ).toEqual([]);
+  return weightReader({ plan, file: opened.file });
+}
+
+async function ourNumbers(net: CheckedNet, weights: WeightReader, inputs: Readonly<Record<string, Float32Array>>) {
+  const diagnostics = new Diagnostics();
+  const backend = cpu as unknown as Backend;
+  const { graph, tree } = net;
+  const emitted = emitTarget({ backend, graph, tree, options: {}, weights, batch: 1, level: 2, diagnostics, source: "net.se" });
+  expect(diagnostics.all).toEqual([]);
+  const runner = await backend.runner?.(emitted.artifacts, graph.name);
+  if (!runner || "unavailable" in runner) throw new Error("the cpu target runs everywhere");
+  try {
+    return await runner.run(inputs);
+  } finally {
+    await runner.close();
+  }
+}
+
+/** Largest difference over the largest value; infinite for what is not a number. */
+function difference(ours: Float32Array, theirs: Float32Array): number {
+  const largest = theirs.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+  let worst = 0;
+  ours.forEach((v, i) => {
+    const error = Math.abs(v - (theirs[i] as number)) / largest;
+    if (!(error <= worst)) worst = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+  });
+  return worst;
+}
+
+async function judge(net: CheckedNet, folder: string): Promise<number> {
+  const { graph } = net;
+  const numbersOf = (name: string): Float32Array => floats(path.join(folder, `${name}.f32`));
+  const inputs = Object.fromEntries(graph.inputs.map((v) => [v.name, numbersOf(v.name)]));
+  const ours = await ourNumbers(net, readerOf(net, path.join(folder, "weights.safetensors")), inputs);
+  expect(Object.keys(ours), graph.name).toEqual(graph.outputs.map((o) => o.name));
+  const errors = Object.entries(ours).map(([name, values]) => {
+    const theirs = numbersOf(name);
+    expect(theirs.length, graph.name).toBe(values.length);
+    // numbers that are all alike would agree whatever the weights are
+    if (theirs.length > 1) expect(new Set(theirs).size, `${graph.name}: different values of ${name}`).toBeGreaterThan(1);
+    return difference(values, theirs);
+  });
+  return Math.max(...errors);
+}
+
+/** The tests of one of `parts` files: every so-many-th net, so that families are spread. */
+export function pytorchNumbers(part: number, parts: number): void {
+  const nets = everyNet().filter((_, i) => i % parts === part - 1);
+  const groups = Array.from({ length: Math.ceil(nets.length / AT_ONCE) }, (_, i) => nets.slice(i * AT_ONCE, (i + 1) * AT_ONCE));
+  test.for(groups.map((group, i) => ({ number: i + 1, group })))(
+    "names, shapes and numbers of PyTorch, group $number",
+    { timeout: 600_000 },
+    async ({ group }, context) => {
+      const python = pythonFor(context);
+      const root = temporary();
+      onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+      const all = group.map((which) => ({ net: smallNet(which), folder: path.join(root, which.net) }));
+      for (const { net, folder } of all) {
+        const { graph, tree } = net;
+        mkdirSync(folder);
+        writeFileSync(path.join(folder, "model.py"), modelText(graph, tree, "net.se", "none.safetensors").text);
+        const shapes = Object.fromEntries(graph.inputs.map((v) => [v.name, shapeAt1(v.type.shape)]));
+        writeFileSync(path.join(folder, "inputs.json"), JSON.stringify(shapes));
+      }
+      const folders = all.map((n) => n.folder);
+      const states = JSON.parse(runScript(python, "pytorch_numbers.py", folders)) as { name: string; shape: number[]; dtype: string }[][];
+      const worst: [string, number][] = [];
+      for (const [i, { net, folder }] of all.entries()) {
+        const want = net.graph.weights.map((w) => ({
+          name: w.path,
+          shape: w.value.type.shape,
+          dtype: w.value.type.dtype === "i64" ? "torch.int64" : "torch.float32",
+        }));
+        expect(states[i], net.graph.name).toEqual(want);
+        worst.push([net.graph.name, await judge(net, folder)]);
+        rmSync(folder, { recursive: true });
+      }
+      console.log(`of the largest value: ${worst.map(([name, error]) => `${name} ${error.toExponential(1)}`).join(", ")}`);
+      expect(worst.filter(([, error]) => !(error <= LIMIT))).toEqual([]);
+    },
+  );
+}
