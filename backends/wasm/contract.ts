@@ -365,7 +365,7 @@ export function contractCode(
     if (part) f.release(part);
   });
 
-  const algorithm = contractSchedule(kernel, plan, binary, gating);
+  const algorithm = contractSchedule(kernel, plan, binary, gating, { groupsInside, ahead: ahead !== undefined });
   return {
     name: `contract-${algorithm.tile ?? ""}-${w.kernel.join("x")}`,
     body: f.finish(`contract-${w.kernel.join("x")}`),

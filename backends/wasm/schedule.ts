@@ -10,6 +10,7 @@ export function contractSchedule(
   plan: ContractPlan,
   binary: Binary,
   gating: "none" | "done" | "panel",
+  { groupsInside, ahead }: { readonly groupsInside: boolean; readonly ahead: boolean },
 ): Schedule {
   const vectors = plan.panels.wide > 0 ? 2 : 1;
   const efficiency = efficiencies(binary, vectors);
@@ -23,7 +24,12 @@ export function contractSchedule(
   const share = Math.round((100 * group.lines * group.width) / tiles.cost);
   const why = [
     `${plan.products} products an output, ${across(group)} as ${cut}: ${share} % of the peak by the tile table`,
-    plan.panelsInside ? "all weights stay near, so the input is read once" : "a panel of weights stays near while the input streams",
+    groupsInside
+      ? "all groups of channels for one tile of pixels before the next: they share cache lines"
+      : plan.panelsInside
+        ? "all weights stay near, so the input is read once"
+        : "a panel of weights stays near while the input streams",
+    ...(ahead ? ["the next panel is loaded during its products"] : []),
     ...(gating === "done" ? ["the input is scaled by the gate first, it is smaller than the weights"] : []),
     ...(gating === "panel" ? ["the gate is multiplied into the weights, they are smaller than the input"] : []),
   ].join("; ");
