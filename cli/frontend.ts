@@ -1,9 +1,9 @@
 /** From FILE arguments to graphs: what every command that looks at nets starts with. */
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
-// not the index: `sec check` starts in a third of the time when it leaves passes, lowering and weights alone
-import { buildGraph, expandNet, loadWorkspace } from "../compiler/frontend.ts";
-import type { Graph, NetTree, Workspace } from "../compiler/index.ts";
+import type { Graph, ImportOnnx, NetTree, Workspace } from "../compiler/index.ts";
+// not the index: `sec check` starts in a third of the time when it leaves passes, lowering, weights and importers alone
+import { buildGraph, expandNet, loadWorkspace } from "../compiler/nets.ts";
 import type { NetOptions } from "./options.ts";
 import { dims } from "./report.ts";
 import type { Session } from "./session.ts";
@@ -14,6 +14,7 @@ export interface LoadedSpec {
   readonly workspace: Workspace;
   /** The nets the command is about, in order. */
   readonly names: readonly string[];
+  readonly importOnnx: ImportOnnx | undefined;
 }
 
 export interface LoadedNet {
@@ -33,11 +34,17 @@ export interface WhichNets {
 
 const list = (names: readonly string[]): string => names.map((n) => `\`${n}\``).join(", ");
 
+/** What reads the model files of a workspace; loaded only where there are some. */
+export async function importerFor({ readsModels }: Workspace): Promise<ImportOnnx | undefined> {
+  return readsModels ? (await import("../compiler/index.ts")).importOnnx : undefined;
+}
+
 /** Parses FILE and what it uses, and decides which nets are meant. Undefined when that cannot be said; the reason is reported. */
-export function loadSpec(session: Session, file: string, which: WhichNets): LoadedSpec | undefined {
+export async function loadSpec(session: Session, file: string, which: WhichNets): Promise<LoadedSpec | undefined> {
   const argument = readSpecArgument(session, file, which.stdinName);
   if (!argument) return undefined;
   const workspace = loadWorkspace(argument.file, fileHost(session), session.diagnostics);
+  const importOnnx = await importerFor(workspace);
   const isTemplate = argument.family === true && argument.net !== undefined && !workspace.isComplete(argument.net);
   const named = which.net ?? (isTemplate ? undefined : argument.net);
   if (named !== undefined) {
@@ -51,12 +58,11 @@ export function loadSpec(session: Session, file: string, which: WhichNets): Load
       );
       return undefined;
     }
-    return { argument, workspace, names: [named] };
+    return { argument, workspace, importOnnx, names: [named] };
   }
   // nets with parameters that have no default are templates for others
   const names = workspace.declared.filter((n) => workspace.isComplete(n));
-  if (!which.one) return { argument, workspace, names };
-  if (names.length === 1) return { argument, workspace, names };
+  if (!which.one || names.length === 1) return { argument, workspace, importOnnx, names };
   if (session.diagnostics.hasErrors) return undefined;
   if (names.length === 0) session.usage(messages.SE521.none({ file: argument.shown }));
   else {
@@ -83,7 +89,7 @@ export interface BuildOptions {
 /** Expands one net and builds its graph. Undefined when there are errors, which are then reported. */
 export function buildNet(session: Session, spec: LoadedSpec, name: string, options: BuildOptions = {}): LoadedNet | undefined {
   const { shape, init, batch } = options;
-  const tree = expandNet(spec.workspace, name, session.diagnostics, shape ? { shapes: shape } : {});
+  const tree = expandNet(spec.workspace, name, session.diagnostics, { importOnnx: spec.importOnnx, ...(shape ? { shapes: shape } : {}) });
   if (!tree || session.diagnostics.hasErrors) return undefined;
   const graph = buildGraph(tree, session.diagnostics, init ? { init } : {});
   if (graph && shape) checkShapes(session, graph, shape);
@@ -118,7 +124,12 @@ function checkBatch(session: Session, graph: Graph, batch: number): void {
 }
 
 /** The one net of a command that needs one. */
-export function loadOneNet(session: Session, file: string, command: string, options: BuildOptions & NetOptions): LoadedNet | undefined {
-  const spec = loadSpec(session, file, { net: options.net, one: { command }, stdinName: options.stdinName });
+export async function loadOneNet(
+  session: Session,
+  file: string,
+  command: string,
+  options: BuildOptions & NetOptions,
+): Promise<LoadedNet | undefined> {
+  const spec = await loadSpec(session, file, { net: options.net, one: { command }, stdinName: options.stdinName });
   return spec && buildNet(session, spec, spec.names[0] as string, options);
 }

@@ -1,6 +1,7 @@
 /** The way from a spec file to typed graphs, whole: what `sec check`, the editors and the tests call. */
 import { type Diagnostic, Diagnostics } from "./diagnostics/diagnostic.ts";
 import type { Host } from "./host.ts";
+import { importOnnx } from "./import/onnx.ts";
 import type { Graph } from "./ir/graph.ts";
 import { buildGraph } from "./semantics/build-graph.ts";
 import { expandNet } from "./semantics/expand-net.ts";
@@ -10,9 +11,6 @@ import { type SourceFile, sourceFile } from "./source.ts";
 import type { Selector } from "./syntax/ast.ts";
 import { wholeFile } from "./syntax/fragment.ts";
 import { parseSelector } from "./syntax/parse.ts";
-
-export { costOf } from "./analysis/cost.ts";
-export { buildGraph, expandNet, loadWorkspace };
 
 export interface CheckedNet {
   readonly name: string;
@@ -42,7 +40,7 @@ export function compileFrontend(entry: SourceFile, host: Host, diagnostics: Diag
   for (const name of names) {
     // one net's mistakes do not hide another net
     const own = new Diagnostics();
-    const tree = expandNet(workspace, name, own, options.shapes ? { shapes: options.shapes } : {});
+    const tree = expandNet(workspace, name, own, { importOnnx, ...(options.shapes ? { shapes: options.shapes } : {}) });
     const graph = tree && buildGraph(tree, own);
     for (const item of own.all) diagnostics.add(item);
     if (tree && graph) nets.push({ name, tree, graph });

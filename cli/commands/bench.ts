@@ -118,7 +118,7 @@ export const benchCommand: Register = (command, host) => {
     )
     .action(
       action<[string], BenchOptions>(host, async (session, options, file) => {
-        const net = loadOneNet(session, file, "bench", options);
+        const net = await loadOneNet(session, file, "bench", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const inputs = readInputs(session, net.name, ports(net.graph, batch).inputs, options, options.seed);

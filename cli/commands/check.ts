@@ -17,7 +17,7 @@ async function checkOnce(session: Session, options: CheckOptions, files: readonl
   if (!(await readConfig(session))) return read;
   for (const file of files) {
     const before = session.diagnostics.errors;
-    const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
+    const spec = await loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
     if (!spec) continue;
     read.push(...spec.workspace.files.map((f) => f.name));
     if (spec.argument.path !== undefined) read.push(spec.argument.path);

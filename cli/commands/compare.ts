@@ -81,8 +81,8 @@ export const compareCommand: Register = (command, host) => {
       action<[string, string], CompareOptions & { readonly stdinName?: string }>(host, async (session, options, first, second) => {
         const config = await readConfig(session);
         const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
-        const a = loadOneNet(session, first, "compare", options);
-        const b = loadOneNet(session, second, "compare", options);
+        const a = await loadOneNet(session, first, "compare", options);
+        const b = await loadOneNet(session, second, "compare", options);
         if (!a || !b || !targets) return undefined;
         const batch = options.batch ?? 1;
         const [costA, costB] = [costOf(a.graph, batch), costOf(b.graph, batch)];

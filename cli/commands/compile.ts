@@ -309,7 +309,7 @@ async function compileAll(
   try {
     for (const file of files) {
       const start = session.io.now();
-      const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
+      const spec = await loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
       const parse = session.io.now() - start;
       if (!spec) continue;
       read.push(...spec.workspace.files.map((f) => f.name), ...(spec.argument.path === undefined ? [] : [spec.argument.path]));

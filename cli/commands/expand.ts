@@ -11,8 +11,8 @@ export const expandCommand: Register = (command, host) => {
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .addHelpText("after", "\nExamples:\n  sec expand resnet50 | jq '.nodes | length'\n  sec expand net.se#small")
     .action(
-      action<[string], NetOptions & SizeOptions>(host, (session, options, file) => {
-        const net = loadOneNet(session, file, "expand", options);
+      action<[string], NetOptions & SizeOptions>(host, async (session, options, file) => {
+        const net = await loadOneNet(session, file, "expand", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const cost = costOf(net.graph, batch);

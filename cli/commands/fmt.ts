@@ -5,6 +5,7 @@ import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { format, formatJson, loadWorkspace, parseSpec, pinExpectations, type SpecFile } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
+import { importerFor } from "../frontend.ts";
 import { EXIT, type Session } from "../session.ts";
 import { fileHost, readSpecArgument, type SpecArgument, systemReason } from "../spec-files.ts";
 
@@ -16,7 +17,7 @@ interface FmtOptions {
   readonly stdinName?: string;
 }
 
-function formatted(session: Session, spec: SpecArgument, options: FmtOptions): string | undefined {
+async function formatted(session: Session, spec: SpecArgument, options: FmtOptions): Promise<string | undefined> {
   const found = new Diagnostics();
   const ast = parseSpec(spec.file, found);
   for (const d of found.all) session.diagnostics.add(d);
@@ -24,7 +25,7 @@ function formatted(session: Session, spec: SpecArgument, options: FmtOptions): s
   let tree: SpecFile = ast;
   if (options.pin) {
     const workspace = loadWorkspace(spec.file, fileHost(session), session.diagnostics);
-    const pinned = session.failed ? undefined : pinExpectations(workspace, session.diagnostics);
+    const pinned = session.failed ? undefined : pinExpectations(workspace, session.diagnostics, await importerFor(workspace));
     if (!pinned || session.failed) return undefined;
     tree = pinned;
   }
@@ -53,12 +54,12 @@ export const fmtCommand: Register = (command, host) => {
     .option("--stdin-name <NAME>", "what to call standard input; .json chooses the form")
     .addHelpText("after", "\nExamples:\n  sec fmt net.se\n  sec fmt net.se --to json > net.json\n  sec fmt nets/*.se --check")
     .action(
-      action<[readonly string[]], FmtOptions>(host, (session, options, files) => {
+      action<[readonly string[]], FmtOptions>(host, async (session, options, files) => {
         const changed: string[] = [];
         for (const file of files) {
           const spec = readSpecArgument(session, file, options.stdinName);
           if (!spec) continue;
-          const text = formatted(session, spec, options);
+          const text = await formatted(session, spec, options);
           if (text === undefined) continue;
           if (options.to !== undefined || options.dryRun || spec.path === undefined) {
             session.out(text);

@@ -26,8 +26,8 @@ export const graphCommand: Register = (command, host) => {
       "\nExamples:\n  sec graph se_resnet50 > se_resnet50.svg\n  sec graph net.se --format mermaid --depth 1\n  sec graph senet154 --format html --unfold > senet154.html",
     )
     .action(
-      action<[string], GraphOptions>(host, (session, options, file) => {
-        const net = loadOneNet(session, file, "graph", options);
+      action<[string], GraphOptions>(host, async (session, options, file) => {
+        const net = await loadOneNet(session, file, "graph", options);
         if (!net) return undefined;
         const cost = costOf(net.graph, options.batch ?? 1);
         const { format, depth } = options;

@@ -1,7 +1,7 @@
 /** `sec inspect FILE`: layers, shapes, parameters, MACs; with --target, kernels and algorithms. */
 import type { KernelRow } from "../../backends/inspect.ts";
 // not the index, and the backends only for --target: a listing starts in half the time without passes and lowering
-import { costOf } from "../../compiler/frontend.ts";
+import { costOf } from "../../compiler/nets.ts";
 import { action, type Register } from "../command.ts";
 import { type LoadedNet, loadOneNet } from "../frontend.ts";
 import { type NetOptions, type SizeOptions, type TargetOptions, withNet, withSize, withTargets } from "../options.ts";
@@ -71,7 +71,7 @@ export const inspectCommand: Register = (command, host) => {
     )
     .action(
       action<[string], InspectOptions>(host, async (session, options, file) => {
-        const net = loadOneNet(session, file, "inspect", options);
+        const net = await loadOneNet(session, file, "inspect", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const kernels = new Map<string, readonly KernelRow[]>();

@@ -13,8 +13,8 @@ export const lsCommand: Register = (command, host) => {
     .argument("[selector]", "as in insert ... after SELECTOR")
     .addHelpText("after", '\nExamples:\n  sec ls resnet50\n  sec ls resnet50 "@residual.main"\n  sec ls net.se "@conv[kernel=3]" --json')
     .action(
-      action<[string, string | undefined], NetOptions & Pick<SizeOptions, "shape">>(host, (session, options, file, selector) => {
-        const net = loadOneNet(session, file, "ls", options);
+      action<[string, string | undefined], NetOptions & Pick<SizeOptions, "shape">>(host, async (session, options, file, selector) => {
+        const net = await loadOneNet(session, file, "ls", options);
         if (!net) return undefined;
         const parsed = selector === undefined ? undefined : parseSelectorText(selector, session.diagnostics);
         if (session.failed) return undefined;

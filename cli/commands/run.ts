@@ -125,7 +125,7 @@ export const runCommand: Register = (command, host) => {
     )
     .action(
       action<[string], RunOptions>(host, async (session, options, file) => {
-        const net = loadOneNet(session, file, "run", options);
+        const net = await loadOneNet(session, file, "run", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
         const graph = options.taps ? withTaps(session, net, options.taps) : net.graph;

@@ -172,7 +172,7 @@ export const verifyCommand: Register = (command, host) => {
         if (!config || !targets) return undefined;
         const verdicts: NetVerdict[] = [];
         for (const file of files) {
-          const spec = loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
+          const spec = await loadSpec(session, file, { net: options.net, stdinName: options.stdinName });
           for (const name of spec?.names ?? []) {
             const net = spec && buildNet(session, spec, name, options);
             if (!net) continue;

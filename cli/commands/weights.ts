@@ -99,13 +99,13 @@ export const weightsCommand: Register = (command, host) => {
       "\nExamples:\n  sec weights resnet50.safetensors --net resnet50\n  sec weights old.safetensors --net n --rename se_module=se -o new.safetensors\n  sec weights w.safetensors --net net.se#edited --json | jq .renames",
     )
     .action(
-      action<[string], WeightsOptions>(host, (session, options, file) => {
+      action<[string], WeightsOptions>(host, async (session, options, file) => {
         if (options.net === undefined) {
           session.usage(messages.SE520.option({ problem: "`sec weights` needs `--net NET`, the net the file is for", command: "weights" }));
           return undefined;
         }
         const target = options.out === undefined ? undefined : outputOf(session, options.out);
-        const net = loadOneNet(session, options.net, "weights FILE --net", options.init ? { init: options.init } : {});
+        const net = await loadOneNet(session, options.net, "weights FILE --net", options.init ? { init: options.init } : {});
         const opened = net && openWeights(session, { ...options, weights: file });
         if (!net || !opened?.file) return undefined;
         try {

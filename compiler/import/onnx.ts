@@ -85,6 +85,9 @@ function same(cx: Reading, node: OnnxNode): undefined {
   cx.seen.set(node.outputs[0] ?? "", anyInput(cx, node, 0));
 }
 
+/** What reads models for `net A from onnx "FILE"`: given to the expansion, since few files need it and it starts slowly. */
+export type ImportOnnx = typeof importOnnx;
+
 /** The net, or what is wrong with the file: one message, whatever the file holds. */
 export function importOnnx(bytes: Uint8Array, options: OnnxOptions): ImportedNet | { readonly problem: Message } {
   let model: OnnxModel;

@@ -1,6 +1,7 @@
 /** What travels down while a net is expanded: where we are, what is visible, where errors are reported. */
 import type { Diagnostics, Extra, Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
+import type { ImportOnnx } from "../import/onnx.ts";
 import type { TensorType } from "../ir/type.ts";
 import { LIMITS } from "../limits.ts";
 import { lineText, position, type Span } from "../source.ts";
@@ -67,6 +68,7 @@ export interface Context {
   /** In a net: what its input gets. "alone" takes the declared sizes, or those of `shapes`. */
   readonly feed: Flow | "alone";
   readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly importOnnx: ImportOnnx | undefined;
   /** The block or net whose body this is. */
   readonly owner: LevelNode;
   readonly frame: Frame | undefined;

@@ -2,6 +2,7 @@
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
+import type { ImportOnnx } from "../import/onnx.ts";
 import type { TensorType } from "../ir/type.ts";
 import type { Edit, NetDef, NetForm } from "../syntax/ast.ts";
 import { applyEdits } from "./apply-edits.ts";
@@ -22,6 +23,8 @@ export interface ExpandOptions {
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
   /** Told how many places every edit applies to. */
   readonly onMatches?: (edit: Edit, count: number) => void;
+  /** Reads model files; needed where the workspace `readsModels`. */
+  readonly importOnnx?: ImportOnnx | undefined;
 }
 
 /** The expanded net with its edits applied and all shapes known; undefined after errors, which are reported. */
@@ -61,6 +64,7 @@ export function expandNet(workspace: Workspace, name: string, diagnostics: Diagn
     arriving: null,
     feed: "alone",
     shapes: options.shapes ?? {},
+    importOnnx: options.importOnnx,
     owner: root,
     frame: undefined,
     entered: { def, outer: undefined, depth: 1 },

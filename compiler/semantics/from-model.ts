@@ -3,7 +3,6 @@ import { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import type { ImportedNet } from "../import/imported.ts";
 import { partOf } from "../import/label-items.ts";
-import { importOnnx } from "../import/onnx.ts";
 import { type ImportedSpec, toSpec } from "../import/to-spec.ts";
 import { must } from "../invariant.ts";
 import type { TensorValues } from "../ir/values.ts";
@@ -25,9 +24,10 @@ export interface OpenedModel {
 /** Reads the model and writes it as a spec; undefined after a reported problem. */
 export function openModel(cx: Context, path: StringLiteral, home: FileScope, name: string): OpenedModel | undefined {
   const file = path.value;
-  const read = home.readBytes?.(file) ?? { ok: false as const, reason: "model files are not read here" };
-  if (!read.ok) {
-    report(cx, messages.SE009.file({ file, reason: read.reason }), path.span);
+  const importOnnx = cx.importOnnx;
+  const read = (importOnnx && home.readBytes?.(file)) ?? { ok: false as const, reason: "model files are not read here" };
+  if (!importOnnx || !read.ok) {
+    report(cx, messages.SE009.file({ file, reason: read.ok ? "" : read.reason }), path.span);
     return undefined;
   }
   const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/") + 1) : "";

@@ -25,6 +25,8 @@ export interface Workspace {
   isComplete(name: string): boolean;
   /** A file could not be read or does not follow the grammar: what is missing from its tree would look like further mistakes. */
   readonly isBroken: boolean;
+  /** Some net of some file comes from a model file. */
+  readonly readsModels: boolean;
 }
 
 /** Parses the entry file and what it uses, and resolves names. Reports SE0xx, SE1xx; works on with what is right. */
@@ -47,6 +49,7 @@ export function loadWorkspace(entry: SourceFile, host: Host, diagnostics: Diagno
     declared: [...new Set(defs.filter((d) => d.kind === "net").map((d) => d.name.text))],
     visible: (name) => own.definitions.get(name),
     isBroken,
+    readsModels: all.some((f) => f.spec?.defs.some((d) => d.kind === "net" && d.form.kind === "onnx")),
     isComplete: (name) => own.definitions.get(name)?.def.params.every((p) => p.default) ?? false,
   };
 }
