@@ -17,6 +17,14 @@ interface Prepared {
   readonly reference: Reference;
 }
 
+/**
+ * ONNX Runtime folds batch norms into the weights before them in f32. On the deepest net that makes 1.7e-5 of the largest logit, more than its
+ * limit; folded by us, in f64, 6.3e-6 is left (version 1.30). All other nets keep their norms and are within 1e-5.
+ */
+const OPTIONS: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
+  torchvision_efficientnet_b7: { onnx: { fold: "true" } },
+};
+
 function prepare(net: WholeNet): Prepared {
   const graph = smallGraph(net);
   const inputs = inputsOf(graph, 1);
@@ -66,7 +74,12 @@ export function describeNets(nets: readonly WholeNet[], backends: readonly Backe
         const { request, reference } = prepared;
         release(i);
         const begin = performance.now();
-        const verdict = await verifyTarget(backend, parseBackendOptions(backend, {}, request.diagnostics), request, reference);
+        const verdict = await verifyTarget(
+          backend,
+          parseBackendOptions(backend, OPTIONS[name]?.[backend.name] ?? {}, request.diagnostics),
+          request,
+          reference,
+        );
         const ms = Math.round(performance.now() - begin);
         expect(request.diagnostics.all).toEqual([]);
         if (verdict.verdict === "skipped") {
