@@ -2,7 +2,7 @@
  * The two kinds of backend (architecture.md section 6), exported as "sec-compiler/backend".
  * A backend returns files and never writes them; so dry runs, checks, tests and the playground come for free.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import type { Graph, Node } from "../compiler/ir/graph.ts";
 import type { Program } from "../compiler/ir/kernel.ts";

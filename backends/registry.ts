@@ -1,5 +1,5 @@
 /** Which targets there are: the built-in ones, then packages `sec-backend-NAME`, found by a loader that the caller gives. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Extra, Message } from "../compiler/diagnostics/diagnostic.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { z } from "zod";
+import * as z from "zod";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Session } from "./session.ts";
 import { readTextFile } from "./spec-files.ts";

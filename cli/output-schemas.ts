@@ -2,7 +2,7 @@
  * The JSON that commands print with --json (cli.md section 5): published as JSON Schema in specs/schemas/ by scripts/generate.ts,
  * and every command's output is checked against it in the tests. Fields may be added, never renamed, removed or retyped.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { pictureFormats } from "../compiler/index.ts";
 import { configSchema } from "./config.ts";
 

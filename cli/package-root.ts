@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { must } from "../compiler/invariant.ts";
+import { once } from "../compiler/once.ts";
 
-export function packageRoot(): string {
+export const packageRoot = once((): string => {
   let folder = path.dirname(fileURLToPath(import.meta.url));
   while (!existsSync(path.join(folder, "specs", "nets"))) {
     const parent = path.dirname(folder);
@@ -12,7 +13,7 @@ export function packageRoot(): string {
     folder = parent;
   }
   return folder;
-}
+});
 
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string }).version;
@@ -25,7 +26,7 @@ export interface ShippedNets {
 }
 
 /** Nets that ship with sec: `sec inspect se_resnet50`, `use "sec/resnet.se"`. Only names are looked for; the files are not parsed. */
-export function shippedNets(): ShippedNets {
+export const shippedNets = once((): ShippedNets => {
   const folder = path.join(packageRoot(), "specs", "nets");
   const fileOf = new Map<string, string>();
   for (const file of readdirSync(folder).sort()) {
@@ -37,4 +38,4 @@ export function shippedNets(): ShippedNets {
     }
   }
   return { fileOf, folder };
-}
+});

@@ -2,7 +2,8 @@
  * After `tsc`: replaces dist/cli by a bundle of the command line with everything it imports. A command that starts by loading some three
  * hundred small modules spends most of its time there; as a library the package stays unbundled. Run-time packages that are optional stay outside.
  */
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { build } from "esbuild";
 
 const OPTIONAL = ["webgpu", "@tensorflow/tfjs", "@tensorflow/tfjs-node", "vitest"];
@@ -18,8 +19,22 @@ const englishOnly = {
   },
 };
 
+/** commander loads it for commands that are programs of their own; here there are none. */
+const noChildProcess = {
+  name: "no-child-process",
+  setup(b) {
+    b.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: "absent", namespace: "absent" } : undefined,
+    );
+    b.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+/** Packages in CommonJS form ask for Node's own modules by require. Only the chunk that does gets one: making it looks through folders. */
+const REQUIRE = 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);\n';
+
 rmSync("dist/cli", { recursive: true, force: true });
-await build({
+const { outputFiles } = await build({
   entryPoints: ["cli/main.ts", "cli/images.ts"],
   outdir: "dist/cli",
   chunkNames: "chunks/[name]-[hash]",
@@ -34,7 +49,10 @@ await build({
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: "linked",
-  plugins: [englishOnly],
-  // packages in CommonJS form ask for Node's own modules by require
-  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  plugins: [englishOnly, noChildProcess],
+  write: false,
 });
+for (const { path: file, text } of outputFiles) {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text.includes("typeof require") ? REQUIRE + text : text, { mode: text.startsWith("#!") ? 0o755 : 0o644 });
+}

@@ -1,5 +1,5 @@
 /** The cpu target: plain JavaScript that a person can follow, without dependencies; the reference of what every other target computes. */
-import { z } from "zod";
+import * as z from "zod";
 import { API_VERSION, defineBackend } from "../backend.ts";
 import { emitModule } from "./emit-js.ts";
 

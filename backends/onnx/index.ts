@@ -1,5 +1,5 @@
 /** ONNX: one model file with the weights under their own names and the batch size open. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted } from "../backend.ts";
 import { nameFolded } from "../module/folded-names.ts";

@@ -1,5 +1,5 @@
 /** PyTorch: one readable `model.py` whose classes are the spec's blocks, its weights, and on demand a training script. */
-import { z } from "zod";
+import * as z from "zod";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { pairOf } from "../../compiler/ops/shape.ts";

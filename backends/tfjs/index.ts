@@ -1,5 +1,5 @@
 /** TensorFlow.js: readable code on core operations, NHWC inside, `tf` given by the caller, trainable. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted } from "../backend.ts";
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";

@@ -1,5 +1,5 @@
 /** The wasm target: WebAssembly for the net's exact shapes, once for relaxed SIMD and once without, and the module that runs it. */
-import { z } from "zod";
+import * as z from "zod";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { must } from "../../compiler/invariant.ts";
 import type { Kernel, Program } from "../../compiler/ir/kernel.ts";

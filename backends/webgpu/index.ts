@@ -1,5 +1,5 @@
 /** The webgpu target: one ES module with WGSL kernels for fixed shapes, weights beside it, no dependencies. */
-import { z } from "zod";
+import * as z from "zod";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import type { Program } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";

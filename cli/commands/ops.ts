@@ -1,5 +1,5 @@
 /** `sec ops [NAME]`: the layers of the language, their arguments, which targets have them. */
-import { z } from "zod";
+import * as z from "zod";
 import { builtInBackends } from "../../backends/registry.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";

@@ -1,5 +1,5 @@
 /** `sec targets [NAME]`: targets, their options, where each comes from. */
-import { z } from "zod";
+import * as z from "zod";
 import { type Backend, builtInBackends, resolveBackend } from "../../backends/registry.ts";
 import { action, type Register } from "../command.ts";
 import { readConfig } from "../config.ts";

@@ -1,5 +1,5 @@
 /** `model.json` of TensorFlow.js as plain data. The file may be damaged or hostile: its size bounds what is made of it. */
-import { z } from "zod";
+import * as z from "zod";
 import { Unreadable } from "./onnx-file.ts";
 
 const size = z.number().int().min(0);

@@ -1,5 +1,5 @@
 /** What every layer that treats each element by itself has in common: shape, cost, a map kernel. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Expr } from "../ir/kernel.ts";
 import { mapKernel } from "./kernels.ts";
 import type { Bound, Category, OpDef, Sample } from "./op.ts";

@@ -1,5 +1,5 @@
 /** Schemas of the arguments that several layers take. Output types equal input types, so that attributes survive a round trip. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const count = z.number().int().min(1);
 const natural = z.number().int().min(0);

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { describe, padding, size } from "./attributes.ts";
 import { defineOp } from "./op.ts";
 import { poolKernel, poolOps, poolReference, poolType } from "./pool.ts";

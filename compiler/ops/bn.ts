@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import * as x from "../ir/expr.ts";
 import { describe } from "./attributes.ts";
 import { mapKernel } from "./kernels.ts";

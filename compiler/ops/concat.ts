@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { messages } from "../diagnostics/messages.gen.ts";
 import * as x from "../ir/expr.ts";
 import { f32, shapeText } from "../ir/type.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import * as x from "../ir/expr.ts";
 import type { Axis, Expr } from "../ir/kernel.ts";
 import { f32, type TensorType } from "../ir/type.ts";

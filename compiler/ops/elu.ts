@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import * as x from "../ir/expr.ts";
 import { elementwise } from "./activation.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { defineOp } from "./op.ts";
 import { axesNamed, reducedCount, reducedType, reduceKernel, reduceReference } from "./reduction.ts";
 import { notMap, perImage } from "./shape.ts";

@@ -1,5 +1,5 @@
 /** THE op table. One line per op; order is the order of `sec ops` and of the documentation. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Attrs, Node } from "../ir/graph.ts";
 import { abs } from "./abs.ts";
 import { add } from "./add.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { describe } from "./attributes.ts";
 import { defineOp } from "./op.ts";
 import { channels, notMap, perImage } from "./shape.ts";

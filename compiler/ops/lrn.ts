@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import * as x from "../ir/expr.ts";
 import { count } from "./attributes.ts";
 import { loopKernel, realAxes, tapAt } from "./kernels.ts";

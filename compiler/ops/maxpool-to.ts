@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { f32 } from "../ir/type.ts";
 import { size } from "./attributes.ts";
 import { defineOp } from "./op.ts";

@@ -3,7 +3,7 @@
  * From it come the call in the language, JSON validation, shape errors, costs, constant folding, the kernels of cpu and webgpu,
  * conformance cases, tolerances, documentation.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Message } from "../diagnostics/diagnostic.ts";
 import type { Init, Value } from "../ir/graph.ts";
 import type { Kernel } from "../ir/kernel.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import * as x from "../ir/expr.ts";
 import { mapKernel } from "./kernels.ts";
 import { defineOp, type WeightSpec } from "./op.ts";

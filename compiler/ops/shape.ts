@@ -53,10 +53,9 @@ export function notSplit(layer: string, t: TensorType, parts: number, arg: strin
 
 /** SE203 unless `groups` divides both numbers of channels. */
 export function wrongGroups(groups: number, inputs: number, out: number): Problem | undefined {
+  if (inputs % groups === 0 && out % groups === 0) return undefined;
   const p = { groups, channels: inputs, out, divisors: divisorsText(inputs, out) };
-  if (inputs % groups !== 0) return { problem: messages.SE203.channels(p), arg: "groups" };
-  if (out % groups !== 0) return { problem: messages.SE203.out(p), arg: "groups" };
-  return undefined;
+  return { problem: inputs % groups === 0 ? messages.SE203.out(p) : messages.SE203.channels(p), arg: "groups" };
 }
 
 /** Resolves a written padding for an input of size `hw`. "same" is TensorFlow's rule, the smaller half before. */

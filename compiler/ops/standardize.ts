@@ -2,7 +2,7 @@
  * (x - mean) / sqrt(var + eps) over one part of each image: ln over the channels of a position, gn over a run of channels, instnorm over a map.
  * Variance in a second pass over centred values, in the reference and in the kernels: sum of squares minus square of the sum cancels in f32.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import * as x from "../ir/expr.ts";
 import type { Value } from "../ir/graph.ts";
 import type { Axis, Expr, LoopKernel } from "../ir/kernel.ts";

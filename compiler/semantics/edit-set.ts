@@ -137,7 +137,7 @@ function setActivation(cx: EditContext, layer: LayerNode, values: Values): boole
       return false;
     }
     layer.op = op;
-    layer.args = opOf(op).attrs.parse({}) as Readonly<Record<string, unknown>>;
+    layer.args = opOf(op).attrs.parse({}, { jitless: true }) as Readonly<Record<string, unknown>>;
   }
   return true;
 }

@@ -1,5 +1,5 @@
 /** Arguments of a call: bound to names, evaluated at the call, and for built-in layers checked against the op's schema. */
-import type { z } from "zod";
+import type * as z from "zod";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { OpDef } from "../ops/op.ts";
@@ -184,7 +184,8 @@ export function checkAttributes(
     }
   }
   if (!ok) return undefined;
-  const all = op.attrs.safeParse(attrs);
+  // few values a schema: writing a program for each would take longer than going through it
+  const all = op.attrs.safeParse(attrs, { jitless: true });
   if (all.success) return all.data as Readonly<Record<string, unknown>>;
   // a rule between arguments (a refinement of the whole schema) is worded by the op
   for (const issue of all.error.issues) {

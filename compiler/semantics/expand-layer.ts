@@ -30,7 +30,7 @@ export const builtinNames = (): string[] =>
 
 /** What `act(kind)` accepts: activations whose arguments all have defaults, and "none". */
 function activationKinds(): string[] {
-  const free = (op: OpDef): boolean => op.category === "activation" && op.attrs.safeParse({}).success;
+  const free = (op: OpDef): boolean => op.category === "activation" && op.attrs.safeParse({}, { jitless: true }).success;
   return [...allOps()]
     .filter(([, op]) => free(op))
     .map(([name]) => name)
@@ -96,7 +96,7 @@ function activation(cx: Context, call: Call, flow: Flow): Made | undefined {
   const kinds = activationKinds();
   if (typeof kind.value === "string" && kinds.includes(kind.value)) {
     const op = kind.value === "none" ? "identity" : kind.value;
-    return { op, args: opOf(op).attrs.parse({}) as Readonly<Record<string, unknown>>, given };
+    return { op, args: opOf(op).attrs.parse({}, { jitless: true }) as Readonly<Record<string, unknown>>, given };
   }
   if (kind.value === "hsigmoid") env.report(messages.SE113.hsigmoid({ arg: "kind" }), kind.span);
   else if (typeof kind.value !== "string") {

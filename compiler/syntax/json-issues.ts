@@ -1,6 +1,6 @@
 /** zod's issues -> SE006 in the reader's words, with the line and column of the key or value. zod's own messages are never shown. */
 import type { Node } from "jsonc-parser";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";

@@ -3,7 +3,7 @@ import { type Diagnostic, Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { LIMITS } from "../limits.ts";
 import { type SourceFile, span } from "../source.ts";
-import type { SpecFile } from "./ast.ts";
+import type { BlockDef, SpecFile } from "./ast.ts";
 import { type Context, tokenSpan } from "./build-ast.ts";
 import { wholeFile } from "./fragment.ts";
 import { theGrammar } from "./grammar.ts";
@@ -48,6 +48,15 @@ export function parseText(file: SourceFile, diagnostics: Diagnostics): SpecFile 
   const start = (d: Diagnostic) => d.labels[0]?.span.start ?? 0;
   for (const item of [...found.all].sort((a, b) => start(a) - start(b))) diagnostics.add(item);
   return tree;
+}
+
+/** Reads one block of a text whose syntax is known to be right: the only definition between two offsets, where a line starts with `block`. */
+export function parseBlock(file: SourceFile, start: number, end: number, diagnostics: Diagnostics): BlockDef | undefined {
+  // the file's first line and the block, all else blank: offsets stay those of the file
+  const head = file.text.slice(0, file.text.indexOf("\n"));
+  const text = head.padEnd(start) + file.text.slice(start, end);
+  const def = readText({ fragment: { file, text }, diagnostics, end: "the end of the file" }, file)?.defs[0];
+  return def?.kind === "block" ? def : undefined;
 }
 
 function readText(context: Context, file: SourceFile): SpecFile | undefined {

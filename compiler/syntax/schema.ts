@@ -2,7 +2,7 @@
  * The form of a `.json` spec (language.md section 14) as a zod schema: the source of specs/schema.json and the first check of json-spec.ts.
  * It knows the keys and the kinds of their values; what layers exist and what they take is for the semantics to judge.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { KEYWORDS, MERGE_WORDS } from "./words.ts";
 
 const identifier = z

@@ -17,10 +17,21 @@ export const BinaryOperator = category("BinaryOperator", "an operator", [AnyToke
 export const PrefixOperator = category("PrefixOperator", "an operator", [AnyToken]);
 export const Relation = category("Relation", "a comparison", [BinaryOperator]);
 
-const comment = createToken({ name: "Comment", pattern: /#[^\n\r]*/, group: "comments" });
-const blanks = createToken({ name: "Blanks", pattern: /[ \t\r\n]+/, group: Lexer.SKIPPED, line_breaks: true });
+// every pattern says what it begins with: to find that out by itself, the lexer would parse the patterns at every start of the program
+const DIGITS = [..."0123456789"];
+const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"];
+const BLANKS = [..." \t\r\n"];
 
-export const Identifier = createToken({ name: "Identifier", label: "a name", pattern: /[A-Za-z_][A-Za-z0-9_]*/, categories: [Name] });
+const comment = createToken({ name: "Comment", pattern: /#[^\n\r]*/, group: "comments", start_chars_hint: ["#"] });
+const blanks = createToken({ name: "Blanks", pattern: /[ \t\r\n]+/, group: Lexer.SKIPPED, line_breaks: true, start_chars_hint: BLANKS });
+
+export const Identifier = createToken({
+  name: "Identifier",
+  label: "a name",
+  pattern: /[A-Za-z_][A-Za-z0-9_]*/,
+  categories: [Name],
+  start_chars_hint: LETTERS,
+});
 
 const extraCategories: Readonly<Record<string, TokenType[]>> = {
   and: [BinaryOperator],
@@ -48,11 +59,20 @@ export function word(text: (typeof KEYWORDS)[number]): TokenType {
   return type;
 }
 
-export const StringToken = createToken({ name: "StringToken", pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*"/, categories: [Text] });
+export const StringToken = createToken({
+  name: "StringToken",
+  pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*"/,
+  categories: [Text],
+  start_chars_hint: ['"'],
+});
 /** A string without its closing quote, up to the end of the line. */
-export const OpenString = createToken({ name: "OpenString", pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*\\?/, categories: [Text] });
+export const OpenString = createToken({
+  name: "OpenString",
+  pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*\\?/,
+  categories: [Text],
+  start_chars_hint: ['"'],
+});
 
-const DIGITS = [..."0123456789"];
 const numberPattern = /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const integerPattern = /\d+/y;
 const unquotedPattern = /\d+(?:\.\d+)?[A-Za-z_][A-Za-z0-9_]*/y;

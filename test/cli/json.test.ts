@@ -1,6 +1,6 @@
 /** `--json`: one value a line on standard output, nothing else there, in the shape of the published schemas. */
 import { describe, expect, test } from "vitest";
-import type { z } from "zod";
+import type * as z from "zod";
 import { outputSchemas } from "../../cli/output-schemas.ts";
 import { PLAIN, project, TINY, TWO } from "./project.ts";
 

@@ -1,6 +1,6 @@
 /** Which target a name means, third-party packages, and options of targets. */
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { defineBackend } from "../../backends/backend.ts";
 import { builtInBackends, parseBackendOptions, resolveBackend } from "../../backends/registry.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";

@@ -1,7 +1,7 @@
 /** What a target cannot do is said before anything is emitted: SE501 (a layer), SE503 (memory). */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { API_VERSION, type Backend, defineBackend } from "../../backends/backend.ts";
 import { emitTarget } from "../../backends/emit.ts";
 import { wasm } from "../../backends/wasm/index.ts";
