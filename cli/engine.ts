@@ -5,9 +5,10 @@ import v8 from "node:v8";
 /**
  * A command runs for a second or less in a great many small functions; V8 would put more CPU time into optimising them, and again after each
  * wrong guess, than they take. Measured with Node 20, all nets that ship: --target wasm 29 s of CPU by V8's own budget of 66 kB of bytecode,
- * 21 s by this one; webgpu 18.6 and 15 s; one net for three targets 1.8 and 1.7 s.
+ * 21 s by this one; webgpu 18.6 and 15 s; one net for three targets 1.8 and 1.7 s. Later engines have no such budget, count calls before they optimise, and
+ * would print an error about the flag.
  */
-v8.setFlagsFromString("--interrupt-budget=1000000");
+if (process.versions.v8.startsWith("11.")) v8.setFlagsFromString("--interrupt-budget=1000000");
 
 // from Node 22.1 on: what was compiled once is not compiled again (in Node's own folder of such things)
 (module as { readonly enableCompileCache?: () => unknown }).enableCompileCache?.();

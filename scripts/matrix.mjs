@@ -11,6 +11,7 @@ const PARTS = [
   "test/weights",
   "test/docs.test.ts",
   "test/cli/compile.test.ts",
+  "test/cli/engine.test.ts",
 ];
 const versions = process.argv.length > 2 ? process.argv.slice(2) : ["22", "24"];
 
