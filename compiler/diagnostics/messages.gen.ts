@@ -43,6 +43,8 @@ export const messages = {
     position: (p: { name: P }): Message => ({ code: "SE003", severity: "error", title: "the functions of expressions take their values by position", notes: [], help: `leave out \`${p.name} =\`` }),
     empty: (p: { expected: P }): Message => ({ code: "SE003", severity: "error", title: `expected ${p.expected}, found nothing`, notes: [] }),
     assign: (): Message => ({ code: "SE003", severity: "error", title: "`=` gives values to arguments and parameters only", notes: [], help: "a label ends with a colon: `conv1: conv(64, 3)`" }),
+    dtype: (p: { name: P; sizes: P }): Message => ({ code: "SE003", severity: "error", title: `the sizes of \`${p.name}\` have no type before them`, notes: [], help: `write \`f32${p.sizes}\`` }),
+    behind: (p: { name: P; layer: P }): Message => ({ code: "SE003", severity: "error", title: "a name stands before its layer, not behind `as`", notes: [], help: `write \`${p.name}: ${p.layer}\`; \`as\` is for \`insert\`` }),
     unnamed: (): Message => ({ code: "SE003", severity: "error", title: "a label must have at least one character", notes: [], help: "leave label and colon out, or write a name" }),
     dotted: (p: { label: P; first: P; inner: P }): Message => ({ code: "SE003", severity: "error", title: `the label \`${p.label}\` has a \`.\`, and a label is one part of a weight's name`, notes: [], help: `nest it: \`${p.first}: { ${p.inner}: ... }\`, or write \`_\`` }),
   },

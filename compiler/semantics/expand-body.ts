@@ -1,7 +1,7 @@
 /** Runs the statements of a body: layers, repetitions, conditions, checks, jumps, inputs and outputs (language.md section 6). */
 import { messages } from "../diagnostics/messages.gen.ts";
 import { LIMITS } from "../limits.ts";
-import type { FromStatement, Group, IfStatement, LayerStatement, OutputStatement, Statement } from "../syntax/ast.ts";
+import type { Body, FromStatement, Gap, Group, IfStatement, LayerStatement, OutputStatement, Statement } from "../syntax/ast.ts";
 import { evaluate, evaluateCondition, kindText } from "./evaluate.ts";
 import { sourceText } from "./expand-arguments.ts";
 import { containsTensors, expandCall } from "./expand-call.ts";
@@ -16,11 +16,20 @@ import { valueType } from "./infer-types.ts";
 import type { JumpTarget, LevelNode } from "./tree.ts";
 
 /** The value after the last statement. */
-export function expandStatements(cx: Context, statements: readonly Statement[], place: Place, flow: Flow): Flow {
+export function expandStatements(cx: Context, { statements, gaps }: Body, place: Place, flow: Flow): Flow {
   let current = flow;
-  for (const statement of statements) current = expandStatement(cx, statement, place, current);
-  return current;
+  for (const [i, statement] of statements.entries()) {
+    if (gaps && valueLost(gaps, i)) current = undefined;
+    current = expandStatement(cx, statement, place, current);
+  }
+  return gaps && valueLost(gaps, statements.length) ? undefined : current;
 }
+
+/** What could not be read and makes no value: two statements, and a name in the wrong place. */
+const NO_VALUE = new Set(["check", "output", "as"]);
+
+/** Whether what could not be read between two statements may have made a value. */
+const valueLost = (gaps: readonly Gap[], after: number): boolean => gaps.some((gap) => gap.after === after && !NO_VALUE.has(gap.word));
 
 function expandStatement(cx: Context, statement: Statement, place: Place, flow: Flow): Flow {
   switch (statement.kind) {
@@ -44,7 +53,7 @@ function expandIf(cx: Context, statement: IfStatement, place: Place, flow: Flow)
   const condition = evaluateCondition(statement.condition, "if", envOf(cx, flow));
   if (condition === undefined) return undefined;
   const taken = condition ? statement.then : statement.else;
-  return taken ? expandStatements(cx, taken.statements, place, flow) : flow;
+  return taken ? expandStatements(cx, taken, place, flow) : flow;
 }
 
 function expandLayerStatement(cx: Context, statement: LayerStatement, place: Place, flow: Flow): Flow {
@@ -114,7 +123,7 @@ function expandGroup(cx: Context, group: Group, label: LayerStatement["label"], 
   };
   const named = placeNode(cx, place, node, label, true);
   const inside: Place = { container: node, names: namesOf(node, place.names), counter: { counted: 0 }, branch: undefined };
-  const value = expandStatements(cx, group.body.statements, inside, flow);
+  const value = expandStatements(cx, group.body, inside, flow);
   node.out = value ?? undefined;
   named.done = true;
   if (place.branch !== undefined && !label && containsTensors(node)) reportUnlabelled(cx, place, node, undefined);

@@ -95,7 +95,7 @@ export function bindParams(
 
 function expandBlock(cx: Context, def: BlockDef, node: LevelNode, flow: Flow): Flow {
   const place: Place = { container: node, names: namesOf(node, undefined), counter: { counted: 0 }, branch: undefined };
-  return cx.knot.statements(cx, def.body.statements, place, flow);
+  return cx.knot.statements(cx, def.body, place, flow);
 }
 
 /** True when the node or something inside it has weights of its own. */

@@ -5,7 +5,7 @@ import type { ImportOnnx } from "../import/onnx.ts";
 import type { TensorType } from "../ir/type.ts";
 import { LIMITS } from "../limits.ts";
 import { lineText, position, type Span } from "../source.ts";
-import type { BlockDef, NetDef, Statement } from "../syntax/ast.ts";
+import type { BlockDef, Body, NetDef } from "../syntax/ast.ts";
 import type { Env } from "./evaluate.ts";
 import type { Definition, FileScope, Scope, SpecValue } from "./scope.ts";
 import type { BodyNode, InputItem, LevelNode, NetTree, OutputItem, TreeNode } from "./tree.ts";
@@ -53,7 +53,7 @@ export interface Names {
 
 /** Functions of other files that close the recursion of bodies, calls and nets without an import cycle. */
 export interface Knot {
-  readonly statements: (cx: Context, statements: readonly Statement[], place: Place, flow: Flow) => Flow;
+  readonly statements: (cx: Context, body: Body, place: Place, flow: Flow) => Flow;
   /** Fills `level` with a net's insides: its body, or its base with its edits. `arriving` is undefined for a net that stands alone. */
   readonly netInside: (cx: Context, definition: Definition & { readonly def: NetDef }, level: LevelNode, flow: Flow) => Flow;
 }

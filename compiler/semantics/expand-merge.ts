@@ -51,7 +51,7 @@ function expandBranch(cx: Context, branch: Branch, merge: MergeNode, place: Plac
   node.part = node.name;
   claimBranchName(cx, place, branch.name);
   const inside: Place = { container: node, names: place.names, counter: { counted: 0 }, branch: node.name };
-  node.out = cx.knot.statements(cx, branch.body.statements, inside, flow) ?? undefined;
+  node.out = cx.knot.statements(cx, branch.body, inside, flow) ?? undefined;
   return node;
 }
 
@@ -63,7 +63,7 @@ function expandInline(cx: Context, merge: Merge, place: Place, flow: Flow): Flow
   const named = placeNode(cx, place, node, undefined, false);
   claimBranchName(cx, place, main.name);
   const inside: Place = { container: node, names: place.names, counter: { counted: 0 }, branch: "main" };
-  const value = cx.knot.statements(cx, main.body.statements, inside, flow);
+  const value = cx.knot.statements(cx, main.body, inside, flow);
   node.out = value ?? undefined;
   named.done = true;
   return value;

@@ -109,15 +109,16 @@ function netInside(cx: Context, { def, home }: Definition & { readonly def: NetD
 
 function netBody(cx: Context, def: NetDef, form: NetForm & { kind: "body" }, level: LevelNode): Flow {
   const place: Place = { container: level, names: namesOf(level, undefined), counter: { counted: 0 }, branch: undefined };
-  expandStatements(cx, form.body.statements, place, null);
+  expandStatements(cx, form.body, place, null);
+  const isLost = (word: string): boolean => form.body.gaps?.some((gap) => gap.word === word) ?? false;
   const { inputs } = place.names;
   const name = def.name.text;
-  if (inputs.size === 0) report(cx, messages.SE119.noinput({ name }), def.name.span);
+  if (inputs.size === 0 && !isLost("input")) report(cx, messages.SE119.noinput({ name }), def.name.span);
   else if (cx.feed !== "alone" && inputs.size > 1 && cx.frame) {
     report({ ...cx, frame: cx.frame.outer }, messages.SE118.inputs({ name: level.type, count: inputs.size }), cx.frame.at);
   }
   const outputs = level.items.filter((item): item is OutputItem => item.kind === "output");
-  if (outputs.length === 0) report(cx, messages.SE119.nooutput({ name }), def.name.span);
+  if (outputs.length === 0 && !isLost("output")) report(cx, messages.SE119.nooutput({ name }), def.name.span);
   return outputs[outputs.length - 1]?.type;
 }
 

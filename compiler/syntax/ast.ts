@@ -64,6 +64,16 @@ export interface Param extends Located {
 
 export interface Body extends Located {
   readonly statements: readonly Statement[];
+  /** Where statements stood that could not be read; their mistakes are reported. Absent without mistakes. */
+  readonly gaps?: readonly Gap[];
+}
+
+/** What a mistake took away: nothing is known of the value behind it, and what is missing may have been there. */
+export interface Gap {
+  /** How many statements of the body stand before it. */
+  readonly after: number;
+  /** What it began with: `input`, `conv`. */
+  readonly word: string;
 }
 
 export type Statement = InputStatement | OutputStatement | CheckStatement | IfStatement | FromStatement | LayerStatement;

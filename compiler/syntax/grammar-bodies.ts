@@ -8,6 +8,7 @@ import type {
   Call,
   CheckStatement,
   Expr,
+  Gap,
   Group,
   IfStatement,
   LayerStatement,
@@ -32,6 +33,7 @@ export class BodyGrammar extends ExpressionGrammar {
   readonly body = this.RULE("body", (): Body => {
     const open = this.CONSUME(t.LCurly);
     const statements: Statement[] = [];
+    const gaps: Gap[] = [];
     this.MANY({
       GATE: () => this.inside(),
       DEF: () =>
@@ -41,18 +43,26 @@ export class BodyGrammar extends ExpressionGrammar {
             { ALT: () => this.CONSUME(t.Semicolon) },
             {
               ALT: () => {
+                const word = this.LA(1).image;
                 const statement = this.SUBRULE(this.statement);
                 this.ACTION(() => {
                   if (statement) statements.push(statement);
+                  else gaps.push({ after: statements.length, word });
                 });
               },
             },
-            { ALT: () => this.stray(this.CONSUME(t.AnyToken), STATEMENT, "body") },
+            {
+              ALT: () => {
+                const token = this.CONSUME(t.AnyToken);
+                this.ACTION(() => gaps.push({ after: statements.length, word: token.image }));
+                return this.stray(token, STATEMENT, "body");
+              },
+            },
           ],
         }),
     });
     this.CONSUME(t.RCurly);
-    return this.ACTION(() => ({ statements, span: this.from(open) }));
+    return this.ACTION(() => ({ statements, ...(gaps.length > 0 ? { gaps } : {}), span: this.from(open) }));
   });
 
   protected stray(token: IToken, expected: string, where: "body" | "file"): undefined {
@@ -83,8 +93,17 @@ export class BodyGrammar extends ExpressionGrammar {
     const first = this.CONSUME(t.word("input"));
     const name = this.CONSUME1(t.Name, { ERR_MSG: "the name of the input" });
     this.CONSUME(t.Colon, { ERR_MSG: "`:` and a type, as in `input image: f32[N, 3, 224, 224]`" });
-    const dtype = this.CONSUME2(t.Name, { ERR_MSG: "a type such as `f32[N, 3, 224, 224]`" });
-    this.CONSUME(t.LSquare, { ERR_MSG: "`[` and the sizes" });
+    const dtype = this.OPTION1({
+      // sizes without a type are read as f32, the only one there is
+      GATE: () => !this.is(t.LSquare),
+      DEF: () => this.CONSUME2(t.Name),
+    });
+    this.ACTION(() => {
+      if (dtype) return;
+      if (!this.is(t.LSquare))
+        this.refuse(messages.SE003.expected({ expected: "a type such as `f32[N, 3, 224, 224]`", found: this.found() }));
+    });
+    const open = this.CONSUME(t.LSquare, { ERR_MSG: "`[` and the sizes" });
     const dims: Expr[] = [];
     let more = true;
     this.MANY({
@@ -101,7 +120,12 @@ export class BodyGrammar extends ExpressionGrammar {
     return this.ACTION(() => {
       if (dims.length === 0)
         this.report(messages.SE003.expected({ expected: "the sizes, as in `[N, 3, 224, 224]`", found: "`]`" }), this.at(this.LA(0)));
-      return { kind: "input", name: buildName(this.context, name), dtype: buildName(this.context, dtype), dims, span: this.from(first) };
+      if (!dtype) {
+        const { file, start, end } = this.from(open);
+        this.report(messages.SE003.dtype({ name: name.image, sizes: file.text.slice(start, end) }), this.at(open));
+      }
+      const type = dtype ? buildName(this.context, dtype) : { text: "f32", quoted: false, span: this.at(open) };
+      return { kind: "input", name: buildName(this.context, name), dtype: type, dims, span: this.from(first) };
     });
   });
 

@@ -58,7 +58,21 @@ function unexpected(tokens: readonly IToken[], expected: string, token: IToken, 
   if (tokenMatcher(token, RCurly) && expected === DEFINITION) return messages.SE003.surplus();
   if (token.tokenType === Equals && expected === STATEMENT) return messages.SE003.assign();
   if (EDITS.has(token.image) && (expected === STATEMENT || expected === LAYER)) return messages.SE003.edit({ word: token.image });
+  if (token.image === "as" && (expected === STATEMENT || expected === LAYER)) return namedBehind(tokens, token);
   return messages.SE003.expected({ expected, found: instead });
+}
+
+/** `se(reduction=4) as se1`, which only `insert` has. */
+function namedBehind(tokens: readonly IToken[], as: IToken): Message {
+  const index = as.payload as number;
+  let from = index - 1;
+  const isCall = tokens[from]?.image === ")";
+  for (let depth = 0; isCall && from > 0; from--) {
+    depth += tokens[from]?.image === ")" ? 1 : tokens[from]?.image === "(" ? -1 : 0;
+    if (depth === 0) break;
+  }
+  const layer = isCall ? `${tokens[from - 1]?.image ?? "conv"}(...)` : (tokens[from]?.image ?? "conv");
+  return messages.SE003.behind({ name: tokens[index + 1]?.image ?? "NAME", layer });
 }
 
 /** `net NAME` or `block NAME` at the start of a line: where the next definition begins, whatever is still open. */
