@@ -342,7 +342,7 @@ function makeTfNet(name, signature, tf, w, folds, forward) {
     if (folded && now === foldedFrom) return;
     release();
     foldedFrom = now;
-    folded = tf.tidy(() =>
+    const made = tf.tidy(() =>
       Object.fromEntries(
         folds.map((f) => {
           const filter = w[\`\${f.conv}.weight\`];
@@ -359,6 +359,8 @@ function makeTfNet(name, signature, tf, w, folds, forward) {
         }),
       ),
     );
+    // layers may be called \`__proto__\` or \`constructor\`: no object but one without a prototype says that it lacks those
+    folded = Object.assign(Object.create(null), made);
   };
   const net = makeNet(
     name,

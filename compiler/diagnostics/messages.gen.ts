@@ -110,7 +110,7 @@ export const messages = {
     input: (p: { name: P }): Message => ({ code: "SE103", severity: "error", title: `\`${p.name}\` is both an input and a parameter`, notes: [], help: "rename one of them" }),
   },
   SE104: {
-    call: (p: { name: P }): Message => ({ code: "SE104", severity: "error", title: `there is no layer or block called \`${p.name}\``, notes: [], help: "`sec ops` lists the built-in layers, `sec ops --blocks` the blocks" }),
+    call: (p: { name: P }): Message => ({ code: "SE104", severity: "error", title: `there is no layer or block called \`${p.name}\``, notes: [], help: "`sec ops` lists the built-in layers and the blocks of the library" }),
     hsigmoid: (): Message => ({ code: "SE104", severity: "error", title: "there is no layer or block called `hsigmoid`", notes: ["two functions go by that name"], help: "say hsigmoid6 (PyTorch, MobileNetV3) or hsigmoid5 (ONNX default, old Keras)" }),
   },
   SE105: {

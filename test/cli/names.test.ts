@@ -45,11 +45,15 @@ net n {
 /** Identifiers that JavaScript treats specially, as the net's, the input's and the output's name. */
 const SPECIAL = ["__proto__", "constructor", "toString", "hasOwnProperty", "await", "load", "prototype", "arguments", "eval", "then"];
 
+/** As labels of layers without a norm, where the targets look tensors up by the layer's path. */
+const bare = (names: readonly string[]): string =>
+  `se 1\nnet n {\n  input x: f32[N, 4, 3, 3]\n${names.map((n) => `  ${quoted(n)}: conv(4, 1, bias=true)\n`).join("")}  gap  flatten\n  output y\n}\n`;
+
 async function agrees(p: Project): Promise<void> {
-  const verified = await p.sec(["verify", "net.se", "-t", "cpu,tfjs,webgpu", "--samples", "1", "--json"]);
+  const verified = await p.sec(["verify", "net.se", "-t", "cpu,tfjs,wasm,webgpu", "--samples", "1", "--json"]);
   expect(verified.code, verified.out + verified.err).toBe(0);
   const [result] = verified.json().map((v) => outputSchemas.verify.parse(v));
-  for (const name of ["cpu", "tfjs"]) expect(result?.targets.find((t) => t.target === name)?.verdict, name).toBe("pass");
+  for (const name of ["cpu", "tfjs", "wasm"]) expect(result?.targets.find((t) => t.target === name)?.verdict, name).toBe("pass");
   expect((globalThis as { escaped?: boolean }).escaped).toBeUndefined();
 }
 
@@ -60,6 +64,10 @@ describe("as labels", () => {
     expect(compiled.code, compiled.err).toBe(0);
     await agrees(p);
   });
+});
+
+test("as labels of layers that stand alone, all in one net", async () => {
+  await agrees(project({ "net.se": bare(Object.values(HOSTILE)) }));
 });
 
 describe("as nets, inputs, outputs and branches", () => {
