@@ -1,5 +1,7 @@
 /** What every command file exports, and how its action gets a session and gives an exit code. */
+import { existsSync, statSync } from "node:fs";
 import type { Command } from "commander";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Session } from "./session.ts";
 
 export interface CommandHost {
@@ -21,7 +23,10 @@ export function action<A extends readonly unknown[], O>(
     const command = all.at(-1) as Command;
     const options = all.at(-2) as O;
     const session = host.session(command);
-    const code = await work(session, options, ...(all.slice(0, -2) as unknown as A));
+    const { directory } = session.options;
+    if (directory !== session.io.cwd && !(existsSync(directory) && statSync(directory).isDirectory()))
+      session.usage(messages.SE520.value({ option: "-C", want: "a folder that exists", given: directory }));
+    const code = session.failed ? undefined : await work(session, options, ...(all.slice(0, -2) as unknown as A));
     host.exit(session.finish(code));
   };
 }

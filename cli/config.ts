@@ -6,6 +6,7 @@ import * as z from "zod";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Session } from "./session.ts";
 import { readTextFile } from "./spec-files.ts";
+import { type WarningLevel, warningName } from "./warning-levels.ts";
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -28,7 +29,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 
-const DEFAULT_NAMES = ["sec.config.json", "sec.config.js"] as const;
+export const DEFAULT_NAMES = ["sec.config.json", "sec.config.js"] as const;
 
 async function readRaw(session: Session, file: string, shown: string): Promise<unknown> {
   if (shown.endsWith(".js") || shown.endsWith(".mjs")) {
@@ -52,6 +53,18 @@ async function readRaw(session: Session, file: string, shown: string): Promise<u
   }
 }
 
+/** Levels under the names that the session looks up. False after a reported problem. */
+function setLevels(session: Session, file: string, warnings: Readonly<Record<string, WarningLevel>>): boolean {
+  const levels: Record<string, WarningLevel> = {};
+  for (const [key, level] of Object.entries(warnings)) {
+    const name = warningName(key);
+    if (typeof name === "string") levels[name] = level;
+    else session.usage(messages.SE523.invalid({ file, problem: `\`warnings\`: ${name.problem}` }));
+  }
+  session.setLevels(levels);
+  return !session.failed;
+}
+
 /** Reads the config of the working directory, or the one --config names. Undefined after a reported problem. */
 export async function readConfig(session: Session): Promise<Config | undefined> {
   const named = session.options.config;
@@ -62,7 +75,7 @@ export async function readConfig(session: Session): Promise<Config | undefined> 
   const parsed = configSchema.safeParse(data);
   if (parsed.success) {
     const { outDir, warnings } = parsed.data;
-    if (warnings) session.setLevels(warnings);
+    if (warnings && !setLevels(session, shown, warnings)) return undefined;
     const home = path.dirname(shown);
     return outDir === undefined || home === "." || path.isAbsolute(outDir)
       ? parsed.data

@@ -5,7 +5,7 @@ import type { Graph, ImportOnnx, NetTree, Workspace } from "../compiler/index.ts
 // not the index: `sec check` starts in a third of the time when it leaves passes, lowering, weights and importers alone
 import { buildGraph, expandNet, loadWorkspace } from "../compiler/nets.ts";
 import type { NetOptions } from "./options.ts";
-import { dims } from "./report.ts";
+import { dims, shellWord } from "./report.ts";
 import type { Session } from "./session.ts";
 import { fileHost, readSpecArgument, type SpecArgument } from "./spec-files.ts";
 
@@ -71,7 +71,7 @@ export async function loadSpec(session: Session, file: string, which: WhichNets)
         file: argument.shown,
         count: names.length,
         command: which.one.command,
-        first: names[0] as string,
+        first: shellWord(`${argument.shown}#${names[0]}`),
         names: list(names),
       }),
     );

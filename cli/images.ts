@@ -24,10 +24,12 @@ const MAX_MEGAPIXELS = 100;
 export function decodePicture(bytes: Uint8Array, kind: "png" | "jpg"): Picture {
   if (kind === "jpg") {
     const image = jpeg.decode(bytes, { useTArray: true, formatAsRGBA: false, maxResolutionInMP: MAX_MEGAPIXELS });
+    if (image.width * image.height === 0) throw new Error("it has no pixels");
     return { width: image.width, height: image.height, channels: 3, data: Float64Array.from(image.data) };
   }
   const image = decodePng(bytes);
   const { width, height, channels, depth, palette } = image;
+  if (width * height === 0) throw new Error("it has no pixels");
   const top = 255 / (2 ** depth - 1);
   const keep = channels >= 3 || palette ? 3 : 1;
   const data = new Float64Array(width * height * keep);

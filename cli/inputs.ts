@@ -24,6 +24,9 @@ interface Read {
   readonly data: Float32Array;
 }
 
+/** Told by the extension, before anything is read. */
+const READABLE = /\.(npy|npz|json|png|jpe?g)$/i;
+
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Nested lists of numbers: shape and values. Undefined when ragged or not numbers. */
@@ -34,7 +37,7 @@ function fromJson(value: unknown): Read | undefined {
   let at = 0;
   const fill = (v: unknown, depth: number): boolean => {
     if (depth === shape.length) {
-      if (typeof v !== "number" || !Number.isFinite(v)) return false;
+      if (typeof v !== "number" || !Number.isFinite(Math.fround(v))) return false;
       data[at++] = v;
       return true;
     }
@@ -55,15 +58,12 @@ function readArray(file: string, bytes: Uint8Array, name: string): Read | string
       const found = arrays.get(name) ?? (arrays.size === 1 ? [...arrays.values()][0] : undefined);
       return found ? { shape: found.shape, data: found.data } : `it has no array called ${name} (it has ${[...arrays.keys()].join(", ")})`;
     }
-    case ".json": {
-      try {
-        return fromJson(JSON.parse(new TextDecoder().decode(bytes))) ?? "nested lists of numbers are wanted, all of the same length";
-      } catch (error) {
-        return (error as Error).message;
-      }
-    }
     default:
-      return "the kind of file is told by its extension";
+      try {
+        return fromJson(JSON.parse(new TextDecoder().decode(bytes))) ?? "nested lists of f32 numbers are wanted, all of the same length";
+      } catch (error) {
+        return error instanceof RangeError ? "its lists are nested too deeply" : (error as Error).message;
+      }
   }
 }
 
@@ -116,6 +116,7 @@ export function readInputs(
         near ? { help: `did you mean \`${near}\`?` } : {},
       );
     }
+    if (given.has(name)) session.usage(messages.SE520.value({ option: "--input", want: "each input once", given: name }));
     given.set(name, file);
   }
   const inputs: NetInput[] = [];
@@ -123,6 +124,10 @@ export function readInputs(
     const file = given.get(port.name) ?? "random";
     if (file === "random") {
       inputs.push({ name: port.name, shape: port.shape, source: `random, seed ${seed}`, data: randomInput(port.name, port.shape, seed) });
+      continue;
+    }
+    if (!READABLE.test(file)) {
+      session.usage(messages.SE524.kind({ file, reason: "the kind of file is told by its extension" }));
       continue;
     }
     let bytes: Uint8Array;

@@ -9,13 +9,18 @@ process.once("SIGINT", () => process.exit(EXIT.interrupted));
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // `sec inspect ... | head` closes the pipe early; that is no failure
   if (error.code === "EPIPE") process.exit(EXIT.ok);
-  throw error;
+  process.stderr.write(`error SE522: cannot write standard output: ${error.message}\n`);
+  process.exit(EXIT.usage);
 });
+// nobody reads the messages: that changes neither the work nor its exit code
+process.stderr.on("error", () => undefined);
 
 const code = await runCli(process.argv.slice(2), processIo());
 process.exitCode = code;
 // a pipe takes what was written bit by bit; leaving earlier would cut it off
 const flushed = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write("", () => resolve()));
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+// a Ctrl-C during the last work is heard in the next turn
+await new Promise((resolve) => setImmediate(resolve));
 // a software GPU's threads keep Node alive after everything is disposed
 process.exit(code);

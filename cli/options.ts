@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 export const parseInteger =
   (min: number, max: number) =>
   (text: string): number => {
-    const n = Number(text);
-    if (!Number.isInteger(n) || n < min || n > max) throw new InvalidArgumentError(`a whole number from ${min} to ${max} is wanted.`);
+    const n = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(n >= min && n <= max)) throw new InvalidArgumentError(`a whole number from ${min} to ${max} is wanted.`);
     return n;
   };
 
@@ -21,14 +21,21 @@ const parsePositive = (text: string): number => {
   return n;
 };
 
-const parseTriple = (text: string): number[] => {
-  const parts = text.split(",").map(parseNumber);
-  if (parts.length !== 1 && parts.length !== 3) throw new InvalidArgumentError("one number or three, as in 0.485,0.456,0.406, are wanted.");
-  return parts;
-};
+const parseTriple =
+  (one: (text: string) => number) =>
+  (text: string): number[] => {
+    const parts = text.split(",").map(one);
+    if (parts.length !== 1 && parts.length !== 3)
+      throw new InvalidArgumentError("one number or three, as in 0.485,0.456,0.406, are wanted.");
+    return parts;
+  };
 
 const append = (text: string, earlier: readonly string[] = []): string[] => [...earlier, text];
-const appendList = (text: string, earlier: readonly string[] = []): string[] => [...earlier, ...text.split(",").filter(Boolean)];
+const appendList = (text: string, earlier: readonly string[] = []): string[] => {
+  const names = text.split(",").filter(Boolean);
+  if (names.length === 0) throw new InvalidArgumentError("a name, or several with commas between them, is wanted.");
+  return [...earlier, ...names];
+};
 
 const appendPair =
   (separator: string, form: string) =>
@@ -39,8 +46,8 @@ const appendPair =
   };
 
 const parseShape = (text: string, earlier: Readonly<Record<string, readonly number[]>> = {}): Record<string, readonly number[]> => {
-  const match = /^([^=]+)=(\d+(?:x\d+)*)$/.exec(text);
-  if (!match) throw new InvalidArgumentError("the form is NAME=1x3x64x64.");
+  const match = /^([^=]+)=([1-9]\d*(?:x[1-9]\d*)*)$/.exec(text);
+  if (!match) throw new InvalidArgumentError("the form is NAME=1x3x64x64, and every size is at least 1.");
   return { ...earlier, [match[1] as string]: (match[2] as string).split("x").map(Number) };
 };
 
@@ -129,8 +136,8 @@ export const withSize = (c: Command): Command =>
 export const withInputs = (c: Command): Command =>
   c
     .option("--input <NAME=FILE>", ".npy, .npz, .json, .png, .jpg, or `random`", appendPair("=", "NAME=FILE"))
-    .option("--mean <A,B,C>", "pictures: subtracted after scaling", parseTriple)
-    .option("--std <A,B,C>", "pictures: divided by after that", parseTriple)
+    .option("--mean <A,B,C>", "pictures: subtracted after scaling", parseTriple(parseNumber))
+    .option("--std <A,B,C>", "pictures: divided by after that", parseTriple(parsePositive))
     .option("--scale <N>", "pictures: pixels are divided by this", parsePositive, 255)
     .option("--bgr", "pictures: blue first");
 

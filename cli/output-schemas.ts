@@ -7,6 +7,8 @@ import { pictureFormats } from "../compiler/index.ts";
 import { configSchema } from "./config.ts";
 
 const count = z.int().min(0);
+/** JSON knows neither NaN nor infinity: they are null. */
+const value = z.number().nullable();
 const port = z.strictObject({ name: z.string(), dtype: z.string(), shape: z.array(count) });
 const position = z.strictObject({ line: z.int().min(1), column: z.int().min(1), offset: count });
 const place = { file: z.string(), start: position, end: position };
@@ -40,8 +42,8 @@ const tensor = z.strictObject({ name: z.string(), dtype: z.string(), shape: z.ar
 const layerVerdict = z.strictObject({
   path: z.string(),
   op: z.string(),
-  maxAbs: z.number(),
-  bound: z.number(),
+  maxAbs: value,
+  bound: value,
   verdict: z.enum(["pass", "fail"]),
   over: count,
   of: count,
@@ -114,9 +116,9 @@ export const outputSchemas = {
         outputs: z.array(
           z.strictObject({
             name: z.string(),
-            maxAbs: z.number(),
-            maxRel: z.number(),
-            bound: z.number(),
+            maxAbs: value,
+            maxRel: value,
+            bound: value,
             verdict: z.enum(["pass", "fail"]),
           }),
         ),
@@ -139,9 +141,9 @@ export const outputSchemas = {
         name: z.string(),
         dtype: z.string(),
         shape: z.array(count),
-        data: z.array(z.number()).optional(),
+        data: z.array(value).optional(),
         file: z.string().optional(),
-        top: z.array(z.strictObject({ index: count, value: z.number() })).optional(),
+        top: z.array(z.strictObject({ index: count, value })).optional(),
       }),
     ),
     timings: z.strictObject({ load: z.number(), run: z.number() }),

@@ -5,10 +5,12 @@ import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
 import { InternalError } from "../compiler/invariant.ts";
 import type { CommandHost, Register } from "./command.ts";
+import { Interrupted } from "./interruptible.ts";
 import type { Io } from "./io.ts";
 import { parseInteger } from "./options.ts";
 import { packageVersion } from "./package-root.ts";
 import { EXIT, type GlobalOptions, openSession, type Session } from "./session.ts";
+import { type WarningLevel, warningName } from "./warning-levels.ts";
 
 interface ListedCommand {
   readonly name: string;
@@ -127,12 +129,13 @@ const EXIT_CODES = `Exit codes
   130  interrupted
 `;
 
-type Level = "off" | "warn" | "error";
-
-function parseWarning(text: string, earlier: Record<string, Level> = {}): Record<string, Level> {
+function parseWarning(text: string, earlier: Record<string, WarningLevel> = {}): Record<string, WarningLevel> {
+  const refuse = (problem: string): CommanderError => new CommanderError(EXIT.usage, "commander.invalidArgument", problem);
   const match = /^([\w-]+)=(off|warn|error)$/.exec(text);
-  if (!match) throw new CommanderError(EXIT.usage, "commander.invalidArgument", `-W wants NAME=off|warn|error, got ${text}`);
-  return { ...earlier, [match[1] as string]: match[2] as Level };
+  if (!match) throw refuse(`-W wants NAME=off|warn|error, got ${text}`);
+  const name = warningName(match[1] as string);
+  if (typeof name !== "string") throw refuse(`-W: ${name.problem}`);
+  return { ...earlier, [name]: match[2] as WarningLevel };
 }
 
 function withGlobals(c: Command): Command {
@@ -159,22 +162,13 @@ function globals(io: Io, command: Command): GlobalOptions {
     color: o.color as GlobalOptions["color"],
     directory: o.C === undefined ? io.cwd : path.resolve(io.cwd, o.C as string),
     ...(o.config === undefined ? {} : { config: o.config as string }),
-    warnings: (o.W as Record<string, Level> | undefined) ?? {},
+    warnings: (o.W as Record<string, WarningLevel> | undefined) ?? {},
   };
 }
 
-/** A session for problems found before any command could open its own. */
-function bareSession(io: Io, args: readonly string[]): Session {
-  return openSession(io, {
-    json: args.includes("--json"),
-    errorFormat: "text",
-    maxErrors: DEFAULT_MAX_ERRORS,
-    quiet: false,
-    verbose: false,
-    color: "auto",
-    directory: io.cwd,
-    warnings: {},
-  });
+/** A session for problems found before any command could open its own; of the global options, those that were read by then hold. */
+function bareSession(io: Io, program: Command, args: readonly string[]): Session {
+  return openSession(io, { ...globals(io, program), json: args.includes("--json") });
 }
 
 function configure(c: Command, io: Io): void {
@@ -207,13 +201,15 @@ export async function buildProgram(io: Io, host: CommandHost, args: readonly str
 }
 
 function usageProblem(session: Session, program: Command, error: CommanderError, args: readonly string[]): void {
-  const first = args.find((a) => !a.startsWith("-"));
+  const asked = error.code === "commander.help" ? args.filter((a) => !a.startsWith("-")).slice(1) : args;
+  const first = asked.find((a) => !a.startsWith("-"));
   const known = program.commands.map((c) => c.name());
   const text = error.message.replace(/^error: /, "").replace(/\.?\s*\(Did you mean[\s\S]*$/, "");
   const near = /Did you mean (?:one of )?([^?]+)\?/.exec(error.message)?.[1];
   const help = near ? { help: `did you mean \`${near}\`?` } : {};
   if (
     error.code === "commander.unknownCommand" ||
+    error.code === "commander.help" ||
     (first !== undefined && !known.includes(first) && error.code === "commander.excessArguments")
   ) {
     const name = first ?? "";
@@ -221,11 +217,9 @@ function usageProblem(session: Session, program: Command, error: CommanderError,
     session.usage(messages.SE520.command({ name }), undefined, close ? { help: `did you mean \`sec ${close}\`?` } : {});
     return;
   }
-  session.usage(
-    messages.SE520.option({ problem: text.replaceAll("'", "`"), command: known.includes(first ?? "") ? (first as string) : "" }),
-    undefined,
-    help,
-  );
+  const command = first !== undefined && known.includes(first) ? first : undefined;
+  const problem = text.replaceAll("'", "`");
+  session.usage(command === undefined ? messages.SE520.global({ problem }) : messages.SE520.option({ problem, command }), undefined, help);
 }
 
 function reportBug(io: Io, error: unknown, args: readonly string[]): number {
@@ -265,10 +259,10 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok;
-      const session = bareSession(io, args);
+      const session = bareSession(io, program, args);
       usageProblem(session, program, error, args);
       return session.finish();
     }
-    return reportBug(io, error, args);
+    return error instanceof Interrupted ? EXIT.interrupted : reportBug(io, error, args);
   }
 }

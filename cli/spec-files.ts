@@ -18,6 +18,8 @@ export interface SpecArgument {
   readonly net: string | undefined;
   /** The bare name of a family that ships. Where it is a net's name too, that net is meant if it can stand alone. */
   readonly family?: true;
+  /** A net that ships: sec's own file, not one of the user's. */
+  readonly shipped?: true;
   /** What commands printed in messages use for the file. */
   readonly shown: string;
 }
@@ -145,6 +147,7 @@ export function readSpecArgument(session: Session, argument: string, stdinName =
       path: shipped,
       net: net ?? (nets.fileOf.has(name) ? name : undefined),
       shown: name,
+      shipped: true,
       ...(isFamily && net === undefined ? { family: true } : {}),
     };
   }

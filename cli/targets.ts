@@ -1,8 +1,9 @@
 /** Resolves --target and --set to backends with checked options. */
-import { emitTarget } from "../backends/emit.ts";
+import { type EmittedTarget, emitTarget as emit } from "../backends/emit.ts";
 import { type Backend, builtInBackends, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Config } from "./config.ts";
+import { interruptible } from "./interruptible.ts";
 import type { TargetOptions } from "./options.ts";
 import { loadInstalledBackend } from "./packages.ts";
 import type { Session } from "./session.ts";
@@ -43,4 +44,5 @@ export async function chooseTargets(
   return session.failed ? undefined : chosen;
 }
 
-export { emitTarget };
+/** Packing the weights of a large net takes seconds. */
+export const emitTarget = (request: Parameters<typeof emit>[0]): Promise<EmittedTarget> => interruptible(() => emit(request));

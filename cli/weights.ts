@@ -54,10 +54,17 @@ function fileSource(descriptor: number): ByteSource {
   };
 }
 
+const MATCHING = ["rename", "strip", "fresh", "zeroBias", "ignoreExtra", "partial"] as const satisfies readonly (keyof MatchingOptions)[];
+const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
 /** Opens the file of --weights, if there is one; the index of a sharded set opens its parts. Undefined after a reported problem. */
 export function openWeights(session: Session, options: WeightOptions): OpenedWeights | undefined {
   const name = options.weights;
   if (name === undefined) {
+    // an option without effect is a mistake
+    for (const option of MATCHING)
+      if (options[option] !== undefined) session.usage(messages.SE520.needs({ option: flagOf(option), needed: "--weights FILE" }));
+    if (session.failed) return undefined;
     // said when they are first made: a spec with errors makes none
     const said = new Set<string>();
     const sayMade = (): void => {

@@ -25,14 +25,14 @@ import { systemReason } from "./spec-files.ts";
 const WEIGHTS_MAGIC = "SECW";
 const HEAD_BYTES = 512;
 
-/** Whether an existing file carries sec's mark in its first bytes. */
-function isOurs(file: string): boolean {
+/** Whether an existing file carries sec's mark in its first bytes; `knows` recognises kinds that have no room for one. */
+function isOurs(file: string, knows: (head: Uint8Array) => boolean = () => false): boolean {
   const descriptor = openSync(file, "r");
   try {
     const head = Buffer.alloc(HEAD_BYTES);
     const n = readSync(descriptor, head, 0, HEAD_BYTES, 0);
     const text = head.toString("latin1", 0, n);
-    return n === 0 || text.startsWith(WEIGHTS_MAGIC) || text.includes(WRITTEN_BY);
+    return n === 0 || text.startsWith(WEIGHTS_MAGIC) || text.includes(WRITTEN_BY) || knows(head.subarray(0, n));
   } finally {
     closeSync(descriptor);
   }
@@ -45,7 +45,7 @@ export function staleFiles(folder: string, artifacts: readonly Artifact[]): stri
   return artifacts
     .filter((a) => {
       const file = path.join(folder, a.path);
-      if (!existsSync(file)) return true;
+      if (!existsSync(file) || !statSync(file).isFile()) return true;
       return Buffer.compare(readFileSync(file), bytesOf(a)) !== 0;
     })
     .map((a) => a.path);
@@ -72,6 +72,14 @@ function fileAbove(file: string): string | undefined {
   return undefined;
 }
 
+/** Reports the file that stands where `folder`, or one above it, should be. */
+function inTheWay(session: Session, folder: string): boolean {
+  const found = fileAbove(path.join(path.resolve(folder), "file"));
+  if (found === undefined) return false;
+  session.usage(messages.SE522.folder({ path: path.relative(session.options.directory, found).split(path.sep).join("/") }));
+  return true;
+}
+
 /** An artifact that is in its temporary file already. */
 export interface StoredFile {
   /** The array that stands for it among the artifacts. */
@@ -86,31 +94,38 @@ export interface WriteOptions {
   /** How the folder is called in messages. */
   readonly shown: string;
   readonly stored?: StoredFile | undefined;
+  /** Recognises files of sec's own that have no room for its mark, by their first bytes. */
+  readonly knows?: (head: Uint8Array) => boolean;
+}
+
+/** Whether all files that are there may be written over. False after reporting why not. */
+function mayReplace(session: Session, folder: string, files: readonly { readonly path: string }[], options: WriteOptions): boolean {
+  for (const { path: name } of files) {
+    const file = path.join(folder, name);
+    if (!existsSync(file)) continue;
+    const shown = path.posix.join(options.shown, name);
+    const isFile = statSync(file).isFile();
+    if (isFile && (options.force || isOurs(file, options.knows))) continue;
+    // a folder is never replaced, not even by --force
+    session.usage(isFile ? messages.SE522.foreign({ path: shown }) : messages.SE522.failed({ path: shown, reason: "it is a folder" }));
+    return false;
+  }
+  return true;
 }
 
 /** Writes all artifacts into `folder` or none of them. Returns false after reporting why not. */
 export function writeArtifacts(session: Session, folder: string, artifacts: readonly Artifact[], options: WriteOptions): boolean {
   const temporary: [from: string, to: string][] = [];
   const undo = (): void => {
-    for (const [from] of temporary) rmSync(from, { force: true });
+    // below a file there is nothing to remove, and rmSync says so
+    for (const [from] of temporary) if (existsSync(from)) rmSync(from);
   };
   let current = options.shown;
   try {
+    if (!mayReplace(session, folder, artifacts, options)) return false;
     for (const a of artifacts) {
       const file = path.join(folder, a.path);
-      current = `${options.shown}/${a.path}`;
-      if (!existsSync(file)) continue;
-      const isFile = statSync(file).isFile();
-      if (isFile && (options.force || isOurs(file))) continue;
-      // a folder is never replaced, not even by --force
-      session.usage(
-        isFile ? messages.SE522.foreign({ path: current }) : messages.SE522.failed({ path: current, reason: "it is a folder" }),
-      );
-      return false;
-    }
-    for (const a of artifacts) {
-      const file = path.join(folder, a.path);
-      current = `${options.shown}/${a.path}`;
+      current = path.posix.join(options.shown, a.path);
       makeFolder(path.dirname(file));
       if (options.stored?.contents === a.contents) {
         temporary.push([options.stored.part, file]);
@@ -132,11 +147,38 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
     return true;
   } catch (error) {
     undo();
-    const inTheWay = fileAbove(path.resolve(folder, artifacts[0]?.path ?? ""));
-    if (inTheWay === undefined) session.usage(messages.SE522.failed({ path: current, reason: systemReason(error) }));
-    else session.usage(messages.SE522.folder({ path: path.relative(session.options.directory, inTheWay).split(path.sep).join("/") }));
+    if (!inTheWay(session, folder)) session.usage(messages.SE522.failed({ path: current, reason: systemReason(error) }));
     return false;
   }
+}
+
+type NamedOptions = Pick<WriteOptions, "force" | "knows">;
+
+const inFolder = (session: Session, shown: string): { folder: string; shown: string; name: string } => {
+  const file = path.resolve(session.options.directory, shown);
+  return { folder: path.dirname(file), shown: path.dirname(shown).split(path.sep).join("/"), name: path.basename(file) };
+};
+
+/** Whether a file that the user named may be written, asked before long work. False after reporting why not. */
+export function mayWriteNamed(session: Session, file: string, options: NamedOptions): boolean {
+  if (file === "" || file.endsWith("/")) {
+    session.usage(messages.SE522.failed({ path: file, reason: "it names no file" }));
+    return false;
+  }
+  try {
+    const { folder, shown, name } = inFolder(session, file);
+    if (inTheWay(session, folder)) return false;
+    return mayReplace(session, folder, [{ path: name }], { ...options, shown });
+  } catch (error) {
+    session.usage(messages.SE522.failed({ path: file, reason: systemReason(error) }));
+    return false;
+  }
+}
+
+/** Writes one file that the user named, under the rules of all outputs; `file` is the name as it was given. */
+export function writeNamedFile(session: Session, file: string, contents: string | Uint8Array, options: NamedOptions): boolean {
+  const { folder, shown, name } = inFolder(session, file);
+  return writeArtifacts(session, folder, [{ path: name, contents, mediaType: "" }], { ...options, shown });
 }
 
 /**

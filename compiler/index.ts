@@ -75,7 +75,7 @@ export { jsonSchema } from "./syntax/schema.ts";
 export { type MatchOptions, type MatchResult, matchWeights, type WeightPlan } from "./weights/check.ts";
 export { checkValues } from "./weights/check-values.ts";
 export { fitsWhole, tensorNamesKey } from "./weights/fitting.ts";
-export { type NpyArray, readNpy, readNpz, writeNpy } from "./weights/npy.ts";
+export { isWrittenNpy, type NpyArray, readNpy, readNpz, writeNpy } from "./weights/npy.ts";
 export { randomInput } from "./weights/random-input.ts";
 export { type ReaderOptions, weightReader } from "./weights/reader.ts";
 export { parseRename, type RenameRule, ruleText } from "./weights/rename.ts";

@@ -36,7 +36,7 @@ export const checkCommand: Register = (command, host) => {
     .addHelpText("after", "\nExamples:\n  sec check net.se\n  sec check nets/*.se --error-format github\n  cat net.se | sec check - --json")
     .action(
       action<[readonly string[]], CheckOptions>(host, async (session, options, files) => {
-        if (options.watch) return watchFiles(session, (s) => checkOnce(s, options, files));
+        if (options.watch) return watchFiles(session, files, (s) => checkOnce(s, options, files));
         await checkOnce(session, options, files);
         if (session.options.json && !session.failed) session.json({ diagnostics: session.diagnostics.all.map(diagnosticToJson) });
         return EXIT.ok;

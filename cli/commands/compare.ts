@@ -34,8 +34,8 @@ interface Sizes {
   readonly dispatches?: number;
 }
 
-function sizesFor(session: Session, { graph, spec, tree }: LoadedNet, chosen: ChosenTarget, options: CompareOptions): Sizes {
-  const { artifacts, metrics } = emitTarget({
+async function sizesFor(session: Session, { graph, spec, tree }: LoadedNet, chosen: ChosenTarget, options: CompareOptions): Promise<Sizes> {
+  const { artifacts, metrics } = await emitTarget({
     backend: chosen.backend as Backend,
     graph,
     options: chosen.options,
@@ -91,8 +91,8 @@ export const compareCommand: Register = (command, host) => {
         for (const target of targets) {
           progress.say(`${target.backend.name} ...`);
           await progress.settle();
-          const sizesA = sizesFor(session, a, target, options);
-          const sizesB = sizesFor(session, b, target, options);
+          const sizesA = await sizesFor(session, a, target, options);
+          const sizesB = await sizesFor(session, b, target, options);
           perTarget.push({
             target: target.backend.name,
             ...(sizesA.dispatches === undefined || sizesB.dispatches === undefined

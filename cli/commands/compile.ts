@@ -1,9 +1,8 @@
 /** `sec compile FILE...`: one folder per net and target. */
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Command, Option } from "commander";
-import type { Artifact, Backend, WeightsStore } from "../../backends/backend.ts";
+import { type Artifact, type Backend, type WeightsStore, WRITTEN_BY } from "../../backends/backend.ts";
 import { type EmittedTarget, scheduled } from "../../backends/emit.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";
@@ -35,12 +34,11 @@ import {
 import { ports } from "../ports.ts";
 import { bytesText, counted, dims, quantity, shellWord, table, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
-import { systemReason } from "../spec-files.ts";
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
 import { type FileStore, fileStore, pieceWindow, sizesStore, type Window } from "../weights-store.ts";
-import { makeFolder, staleFiles, writeArtifacts } from "../write.ts";
+import { mayWriteNamed, staleFiles, writeArtifacts, writeNamedFile } from "../write.ts";
 
 export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions {
   readonly outDir?: string;
@@ -75,15 +73,22 @@ interface Output {
 const sizeOf = (contents: string | Uint8Array): number => (typeof contents === "string" ? Buffer.byteLength(contents) : contents.length);
 const milliseconds = (t: number): number => Math.round(t * 100) / 100;
 
-/** Writes a file for people to look at, with the folders above it. */
-function writeText(session: Session, shown: string, text: string): void {
-  const file = path.resolve(session.options.directory, shown);
-  try {
-    makeFolder(path.dirname(file));
-    writeFileSync(file, text);
-  } catch (error) {
-    session.usage(messages.SE522.failed({ path: shown, reason: systemReason(error) }));
-  }
+/** --dry-run and --check write nothing, whatever else is asked for. */
+const writes = (options: CompileOptions): boolean => !options.dryRun && !options.check;
+
+const printsOnly = (options: CompileOptions): boolean => options.emit === "graph" || options.emit === "kernels" || options.outDir === "-";
+
+/** What prints text on standard output, where --json promises JSON and nothing else. */
+function checkPrinted(session: Session, options: CompileOptions): boolean {
+  if (!session.options.json) return true;
+  const printed = [
+    ...(options.emit === "graph" || options.emit === "kernels" ? [`--emit ${options.emit}`] : []),
+    ...(options.printAfter === undefined ? [] : ["--print-after"]),
+    ...(options.outDir === "-" ? ["--out-dir -"] : []),
+  ];
+  for (const option of printed)
+    session.usage(messages.SE520.option({ problem: `\`${option}\` prints text, \`--json\` only JSON: leave one out`, command: "compile" }));
+  return printed.length === 0;
 }
 
 /** Whether --print-after names a pass, or `all`. */
@@ -107,8 +112,9 @@ function passPrinter(session: Session, options: CompileOptions, net: string, tar
     const title = `after ${report.pass}${report.changed ? "" : " (unchanged)"}`;
     if (options.printAfter === report.pass || options.printAfter === "all")
       session.out(`# ${net}, ${target}: ${title}\n${report.changed ? text() : ""}`);
-    if (options.dumpDir !== undefined && report.changed) {
-      writeText(session, path.join(options.dumpDir, `${net}.${target}.${String(step).padStart(2, "0")}-${report.pass}.txt`), text());
+    if (options.dumpDir !== undefined && report.changed && writes(options)) {
+      const file = path.posix.join(options.dumpDir, `${net}.${target}.${String(step).padStart(2, "0")}-${report.pass}.txt`);
+      writeNamedFile(session, file, `# ${WRITTEN_BY}: ${net}, ${target}, ${title}\n${text()}`, { force: options.force === true });
     }
   };
 }
@@ -188,7 +194,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
       const remark = (r: Remark): void => {
         if (options.remarks) session.note(`remark: ${r.path}: ${r.text} (${r.pass})`);
       };
-      const emitted = emitTarget({
+      const emitted = await emitTarget({
         backend,
         graph: net.graph,
         options: settings,
@@ -302,9 +308,12 @@ async function compileAll(
   const began = session.io.now();
   const config = await readConfig(session);
   const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
-  if (!config || !targets || !checkPassName(session, options)) return { read, outputs };
+  if (!config || !targets || !checkPassName(session, options) || !checkPrinted(session, options)) return { read, outputs };
   const opened = openWeights(session, options);
   if (!opened) return { read, outputs };
+  const { metafile, force = false } = options;
+  if (metafile !== undefined && writes(options) && !mayWriteNamed(session, metafile, { force })) return { read, outputs };
+  const from = new Map<string, string>();
   const job: Job = { session, options, config, targets, opened, window: pieceWindow(), outputs, meta };
   try {
     for (const file of files) {
@@ -319,9 +328,13 @@ async function compileAll(
       }
       const nets: { net: LoadedNet; check: number }[] = [];
       for (const name of spec.names) {
-        const from = session.io.now();
+        const first = from.get(name);
+        if (first !== undefined && !printsOnly(options))
+          session.usage(messages.SE520.twice({ net: name, first, second: spec.argument.shown }));
+        from.set(name, spec.argument.shown);
+        const since = session.io.now();
         const net = buildNet(session, spec, name, options);
-        if (net) nets.push({ net, check: session.io.now() - from });
+        if (net) nets.push({ net, check: session.io.now() - since });
       }
       // nothing is written of a file that has errors
       if (session.failed) continue;
@@ -331,10 +344,12 @@ async function compileAll(
     opened.close();
   }
   if (session.failed) return { read, outputs };
-  if (options.metafile !== undefined) {
-    writeText(session, options.metafile, `${JSON.stringify({ outputs: meta }, undefined, 2)}\n`);
-    if (session.failed) return { read, outputs };
+  if (options.metafile !== undefined && writes(options)) {
+    const text = `${JSON.stringify({ generator: WRITTEN_BY, outputs: meta }, undefined, 2)}\n`;
+    if (!writeNamedFile(session, options.metafile, text, { force: options.force === true })) return { read, outputs };
   }
+  if (!writes(options))
+    for (const file of [options.metafile, options.dumpDir]) if (file !== undefined) session.note(`${file}  (not written)`);
   if (session.options.json) for (const o of outputs) session.json(o);
   else if (outputs.length > 0 && !options.check) {
     session.note(`done in ${Math.round(session.io.now() - began)} ms${nextStep(options, files, targets)}`);
@@ -367,7 +382,8 @@ export const compileCommand: Register = (command, host) => {
     )
     .action(
       action<[readonly string[]], CompileOptions>(host, async (session, options, files) => {
-        if (options.watch) return watchFiles(session, async (s) => (await compileAll(s, options, files)).read);
+        const given = [...files, ...(options.weights === undefined ? [] : [options.weights])];
+        if (options.watch) return watchFiles(session, given, async (s) => (await compileAll(s, options, files)).read);
         const { outputs } = await compileAll(session, options, files);
         return outputs.some((o) => (o.stale?.length ?? 0) > 0) ? EXIT.errors : EXIT.ok;
       }),

@@ -5,8 +5,9 @@ import { Option } from "commander";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { type ImportedNet, importModel, type ReadModelPart, shapeText } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
+import { interruptible } from "../interruptible.ts";
 import { type SizeOptions, withShape } from "../options.ts";
-import { bytesText, counted, thousands } from "../report.ts";
+import { bytesText, counted, shellWord, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { systemReason } from "../spec-files.ts";
 import { type FileStore, fileStore, pieceWindow, sizesStore } from "../weights-store.ts";
@@ -52,7 +53,7 @@ function bytesOf(session: Session, file: string): Uint8Array | undefined {
   }
 }
 
-function importFile(session: Session, options: ImportOptions, file: string): number | undefined {
+async function importFile(session: Session, options: ImportOptions, file: string): Promise<number | undefined> {
   const bytes = bytesOf(session, file);
   if (!bytes) return undefined;
   const weightBytes = options.weights === undefined ? undefined : bytesOf(session, options.weights);
@@ -61,7 +62,7 @@ function importFile(session: Session, options: ImportOptions, file: string): num
   const folder = path.resolve(session.options.directory, options.outDir);
   const store = options.dryRun ? undefined : fileStore(folder, pieceWindow());
   try {
-    return importInto(session, options, file, { bytes, weightBytes, store, folder, shown });
+    return await importInto(session, options, file, { bytes, weightBytes, store, folder, shown });
   } finally {
     store?.discard();
   }
@@ -77,16 +78,18 @@ interface Opened {
   readonly shown: string;
 }
 
-function importInto(session: Session, options: ImportOptions, file: string, opened: Opened): number | undefined {
+async function importInto(session: Session, options: ImportOptions, file: string, opened: Opened): Promise<number | undefined> {
   const { bytes, weightBytes, store, folder, shown } = opened;
-  const imported = importModel(bytes, {
-    file: path.basename(file),
-    ...(options.name === undefined ? {} : { name: options.name }),
-    ...(options.shape ? { shapes: options.shape } : {}),
-    ...(weightBytes ? { weights: { file: path.basename(options.weights as string), bytes: weightBytes } } : {}),
-    store: store ?? sizesStore(),
-    readPart: partsBeside(path.dirname(path.resolve(session.options.directory, file))),
-  });
+  const imported = await interruptible(() =>
+    importModel(bytes, {
+      file: path.basename(file),
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.shape ? { shapes: options.shape } : {}),
+      ...(weightBytes ? { weights: { file: path.basename(options.weights as string), bytes: weightBytes } } : {}),
+      store: store ?? sizesStore(),
+      readPart: partsBeside(path.dirname(path.resolve(session.options.directory, file))),
+    }),
+  );
   if ("problem" in imported) {
     session.diagnostics.report(imported.problem, imported.at);
     return undefined;
@@ -122,7 +125,8 @@ function importInto(session: Session, options: ImportOptions, file: string, open
   session.out(`${net.name}    ${counted(net.nodes.length, "layer")} · ${values} · ${sizes}`);
   for (const f of files) session.out(`  ${f.path}  ${bytesText(f.bytes)}${options.dryRun ? "  (not written)" : ""}`);
   const [se, safetensors] = files;
-  const next = safetensors ? `sec compile ${se?.path} --weights ${safetensors.path}` : `sec inspect ${se?.path}`;
+  const spelled = se === undefined ? "" : shellWord(se.path);
+  const next = safetensors ? `sec compile ${spelled} --weights ${shellWord(safetensors.path)}` : `sec inspect ${spelled}`;
   if (!options.dryRun) session.note(`next: ${next}`);
   return EXIT.ok;
 }
@@ -133,7 +137,7 @@ export const importCommand: Register = (command, host) => {
     .option("-o, --out-dir <DIR>", "where the spec and the weights go", ".")
     .option("--name <NET>", "what the net is called (default: as the file)")
     .option("--weights <FILE>", "the .caffemodel of a Caffe network; without it only the spec is written")
-    .option("--dry-run", "write nothing")
+    .option("-n, --dry-run", "write nothing")
     .addOption(new Option("--force", "overwrite files that sec did not write"))
     .addHelpText(
       "after",

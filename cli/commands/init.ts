@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { action, type Register } from "../command.ts";
+import { shellWord } from "../report.ts";
 import { EXIT } from "../session.ts";
 import { writeArtifacts } from "../write.ts";
 
@@ -61,7 +62,7 @@ export const initCommand: Register = (command, host) => {
         if (session.options.json) session.json({ files: files.map((f) => path.posix.join(dir, f.path)) });
         else {
           for (const f of files) session.out(`  ${path.posix.join(dir, f.path)}`);
-          session.note(`next: ${dir === "." ? "" : `cd ${dir} && `}sec compile net.se`);
+          session.note(`next: ${dir === "." ? "" : `cd ${shellWord(dir)} && `}sec compile net.se`);
         }
         return EXIT.ok;
       }),

@@ -1,13 +1,12 @@
 /** `sec run FILE`: runs one net on given inputs with a target's runner. */
-import { writeFileSync } from "node:fs";
-import path from "node:path";
 import type { Tensors } from "../../backends/backend.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { type Graph, matchTaps, parseSelectorText, writeNpy } from "../../compiler/index.ts";
+import { type Graph, isWrittenNpy, matchTaps, parseSelectorText, writeNpy } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { readConfig } from "../config.ts";
 import { loadOneNet } from "../frontend.ts";
 import { readInputs } from "../inputs.ts";
+import { interruptible } from "../interruptible.ts";
 import {
   append,
   appendPair,
@@ -26,14 +25,15 @@ import {
 import { type Port, ports } from "../ports.ts";
 import { dims } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
-import { systemReason } from "../spec-files.ts";
 import { chooseTargets, emitTarget } from "../targets.ts";
 import { openWeights, weightsOf } from "../weights.ts";
+import { mayWriteNamed, writeNamedFile } from "../write.ts";
 
 interface RunOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions, InputOptions {
   readonly output?: readonly (readonly [string, string])[];
   readonly top?: number;
   readonly taps?: readonly string[];
+  readonly force?: boolean;
 }
 
 const MAX_JSON_ELEMENTS = 65_536;
@@ -55,22 +55,30 @@ interface OutputRow {
   readonly top?: readonly { readonly index: number; readonly value: number }[];
 }
 
+const ownNpy = (options: RunOptions): { force: boolean; knows: typeof isWrittenNpy } => ({
+  force: options.force === true,
+  knows: isWrittenNpy,
+});
+
+/** --output: every name is an output, and is given once. */
+function checkOutputs(session: Session, options: RunOptions, list: readonly Port[]): void {
+  const seen = new Set<string>();
+  for (const [name, file] of options.output ?? []) {
+    if (!list.some((p) => p.name === name))
+      session.usage(messages.SE520.value({ option: "--output", want: `one of ${list.map((p) => p.name).join(", ")}`, given: name }));
+    if (seen.has(name)) session.usage(messages.SE520.value({ option: "--output", want: "each output once", given: name }));
+    seen.add(name);
+    if (file !== "-") mayWriteNamed(session, file, ownNpy(options));
+  }
+}
+
 function outputRows(session: Session, options: RunOptions, list: readonly Port[], values: Tensors): OutputRow[] {
   const files = new Map(options.output ?? []);
-  for (const name of files.keys()) {
-    if (!list.some((p) => p.name === name)) {
-      session.usage(messages.SE520.value({ option: "--output", want: `one of ${list.map((p) => p.name).join(", ")}`, given: name }));
-    }
-  }
   return list.map((port) => {
     const data = values[port.name] as Float32Array;
     const file = files.get(port.name);
     if (file !== undefined && file !== "-") {
-      try {
-        writeFileSync(path.resolve(session.options.directory, file), writeNpy({ shape: port.shape, data }));
-      } catch (error) {
-        session.usage(messages.SE522.failed({ path: file, reason: systemReason(error) }));
-      }
+      writeNamedFile(session, file, writeNpy({ shape: port.shape, data }), ownNpy(options));
     }
     const inline = file === "-" || (file === undefined && data.length <= MAX_JSON_ELEMENTS);
     return {
@@ -119,6 +127,7 @@ export const runCommand: Register = (command, host) => {
     .option("--output <NAME=FILE>", "write an output as .npy; - puts it into the JSON", appendPair("=", "NAME=FILE"))
     .option("--top <K>", "print the K largest values of every output", parseInteger(1, 100_000))
     .option("--taps <SELECTOR>", "further outputs, such as @se.scale", append)
+    .option("--force", "let --output overwrite files that sec did not write")
     .addHelpText(
       "after",
       "\nExamples:\n  sec run net.se --input image=cat.png --top 3\n  sec run resnet50 -t webgpu --weights resnet50.safetensors --input image=x.npy\n  sec run net.se --taps @se.scale --json",
@@ -130,6 +139,7 @@ export const runCommand: Register = (command, host) => {
         const batch = options.batch ?? 1;
         const graph = options.taps ? withTaps(session, net, options.taps) : net.graph;
         const { inputs: inPorts, outputs: outPorts } = ports(graph, batch);
+        checkOutputs(session, options, outPorts);
         const inputs = readInputs(session, net.name, inPorts, options, options.seed);
         const config = await readConfig(session);
         const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
@@ -139,7 +149,7 @@ export const runCommand: Register = (command, host) => {
         const weights = weightsOf(session, net.graph, opened, options);
         if (!weights) return undefined;
         for (const { backend, options: settings } of targets) {
-          const emitted = emitTarget({
+          const emitted = await emitTarget({
             backend,
             graph,
             options: settings,
@@ -160,7 +170,7 @@ export const runCommand: Register = (command, host) => {
           const load = session.io.now() - start;
           const given = Object.fromEntries(inputs.map((i) => [i.name, i.data]));
           const from = session.io.now();
-          const values = await runner.run(given);
+          const values = await interruptible(() => runner.run(given));
           const took = session.io.now() - from;
           await runner.close();
           const rows = outputRows(session, options, outPorts, values);

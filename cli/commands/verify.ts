@@ -6,6 +6,7 @@ import { action, type Register } from "../command.ts";
 import { readConfig } from "../config.ts";
 import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
 import { readInputs } from "../inputs.ts";
+import { interruptible } from "../interruptible.ts";
 import {
   type InputOptions,
   type NetOptions,
@@ -22,7 +23,7 @@ import {
 } from "../options.ts";
 import { ports } from "../ports.ts";
 import { startProgress } from "../progress.ts";
-import { small, table, thousands } from "../report.ts";
+import { shellWord, small, table, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { type ChosenTarget, chooseTargets } from "../targets.ts";
 import { openWeights, weightsOf } from "../weights.ts";
@@ -73,7 +74,7 @@ function print(session: Session, net: LoadedNet, verdicts: readonly TargetVerdic
     }
     if (v.firstDivergence) {
       session.out(`${v.target} differs first at ${layerText(v.firstDivergence)}`);
-      session.out(`  see it: sec compile ${net.spec.argument.shown} -t ${v.target} -O 0, or --emit kernels`);
+      session.out(`  see it: sec compile ${shellWord(`${net.spec.argument.shown}#${net.name}`)} -t ${v.target} -O 0, or --emit kernels`);
     } else if (v.verdict === "fail" && v.reason) session.out(`${v.target}: ${v.reason}`);
   }
 }
@@ -123,12 +124,12 @@ async function verifyNet(
   const progress = startProgress(session);
   progress.say(`${net.name}: the reference, in f64`);
   await progress.settle();
-  const reference = referenceOf(request);
+  const reference = await interruptible(() => referenceOf(request));
   const verdicts: TargetVerdict[] = [];
   for (const { backend, options: settings } of targets) {
     progress.say(`${net.name}: ${backend.name}`);
     await progress.settle();
-    verdicts.push(await verifyTarget(backend, settings, request, reference, options.layers === true));
+    verdicts.push(await interruptible(() => verifyTarget(backend, settings, request, reference, options.layers === true)));
     if (session.failed) break;
   }
   progress.end();

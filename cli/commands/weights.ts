@@ -1,12 +1,13 @@
 /** `sec weights FILE --net NET`: what of a weight file fits a net, what is missing, which renames would help; -o writes the converted file. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { checkValues, type MatchResult, ruleText, shapeText, weightReader, writeStateDict } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { loadOneNet } from "../frontend.ts";
+import { interruptible } from "../interruptible.ts";
 import { type MatchingOptions, withMatching, withSeed } from "../options.ts";
-import { bytesText, diagnosticToJson, table } from "../report.ts";
+import { bytesText, diagnosticToJson, shellWord, table } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { matchFile, openWeights } from "../weights.ts";
 import { writeArtifacts } from "../write.ts";
@@ -80,7 +81,7 @@ function json(net: string, file: string, match: MatchResult): object {
 /** Where -o leads; undefined after a reported problem. */
 function outputOf(session: Session, out: string): { folder: string; name: string; shown: string } | undefined {
   const absolute = path.resolve(session.options.directory, out);
-  const isFolder = statSync(absolute, { throwIfNoEntry: false })?.isDirectory() === true;
+  const isFolder = existsSync(absolute) && statSync(absolute).isDirectory();
   if (isFolder || !absolute.endsWith(".safetensors")) {
     session.usage(messages.SE520.value({ option: "-o", want: "a file that ends in .safetensors", given: out }));
     return undefined;
@@ -121,15 +122,15 @@ export const weightsCommand: Register = (command, host) => {
           }
           if (!failed && match.plan && target && !session.failed) {
             const reader = weightReader({ plan: match.plan, file: opened.file, seed: options.seed });
-            const contents = writeStateDict(net.graph, reader);
+            const contents = await interruptible(() => writeStateDict(net.graph, reader));
             const artifact = { path: target.name, contents, mediaType: "application/octet-stream" };
             if (!writeArtifacts(session, target.folder, [artifact], { force: options.force === true, shown: target.shown }))
               return undefined;
             session.note(
-              `wrote ${options.out}: ${net.graph.weights.filter((w) => w.init.kind !== "derived").length} tensors, ${bytesText(contents.length)}; next: sec run ${options.net} --weights ${options.out}`,
+              `wrote ${options.out}: ${net.graph.weights.filter((w) => w.init.kind !== "derived").length} tensors, ${bytesText(contents.length)}; next: sec run ${shellWord(options.net)} --weights ${shellWord(options.out as string)}`,
             );
           } else if (!failed && !session.failed && !session.options.json) {
-            session.note(`it fits; next: sec run ${options.net} --weights ${file}`);
+            session.note(`it fits; next: sec run ${shellWord(options.net)} --weights ${shellWord(file)}`);
           }
           if (session.options.json) session.json(json(net.name, file, all));
           // with --json the problems are part of the result

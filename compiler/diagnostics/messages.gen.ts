@@ -361,10 +361,13 @@ export const messages = {
   SE520: {
     command: (p: { name: P }): Message => ({ code: "SE520", severity: "error", title: `there is no command called \`${p.name}\``, notes: [], help: "`sec help` lists the commands" }),
     option: (p: { problem: P; command: P }): Message => ({ code: "SE520", severity: "error", title: `${p.problem}`, notes: [], help: `\`sec help ${p.command}\` lists the options` }),
+    global: (p: { problem: P }): Message => ({ code: "SE520", severity: "error", title: `${p.problem}`, notes: [], help: "`sec help` lists the commands and the options of all" }),
+    twice: (p: { first: P; second: P; net: P }): Message => ({ code: "SE520", severity: "error", title: `\`${p.first}\` and \`${p.second}\` both give a net called \`${p.net}\`, and there is one folder for it`, notes: [], help: "compile them one by one, each with an --out-dir of its own" }),
+    needs: (p: { option: P; needed: P }): Message => ({ code: "SE520", severity: "error", title: `\`${p.option}\` has no effect without \`${p.needed}\``, notes: [] }),
     value: (p: { option: P; want: P; given: P }): Message => ({ code: "SE520", severity: "error", title: `${p.option} wants ${p.want}, got \`${p.given}\``, notes: [] }),
   },
   SE521: {
-    choose: (p: { file: P; count: P; command: P; first: P; names: P }): Message => ({ code: "SE521", severity: "error", title: `\`${p.file}\` declares ${p.count} nets; this command works on one`, notes: [], help: `name one, as in \`sec ${p.command} ${p.file}#${p.first}\`; there are ${p.names}` }),
+    choose: (p: { file: P; count: P; command: P; first: P; names: P }): Message => ({ code: "SE521", severity: "error", title: `\`${p.file}\` declares ${p.count} nets; this command works on one`, notes: [], help: `name one, as in \`sec ${p.command} ${p.first}\`; there are ${p.names}` }),
     none: (p: { file: P }): Message => ({ code: "SE521", severity: "error", title: `\`${p.file}\` declares no net that can be made without arguments`, notes: [], help: "declare one: `net NAME {{ ... }}`" }),
     unknown: (p: { name: P; file: P; names: P }): Message => ({ code: "SE521", severity: "error", title: `there is no net called \`${p.name}\` in \`${p.file}\``, notes: [], help: `the nets there are ${p.names}` }),
     file: (p: { name: P }): Message => ({ code: "SE521", severity: "error", title: `there is neither a file nor a shipped net called \`${p.name}\``, notes: [] }),
@@ -372,7 +375,7 @@ export const messages = {
   SE522: {
     failed: (p: { path: P; reason: P }): Message => ({ code: "SE522", severity: "error", title: `cannot write \`${p.path}\`: ${p.reason}`, notes: [] }),
     foreign: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` was not written by sec`, notes: [], help: "choose another place, or --force to overwrite it" }),
-    folder: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` is a file, not a folder`, notes: [], help: "choose another --out-dir" }),
+    folder: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` is a file, not a folder`, notes: [], help: "choose another place" }),
   },
   SE523: {
     invalid: (p: { file: P; problem: P }): Message => ({ code: "SE523", severity: "error", title: `\`${p.file}\`: ${p.problem}`, notes: [] }),

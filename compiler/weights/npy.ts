@@ -80,7 +80,8 @@ function rowMajor(values: Float32Array, shape: readonly number[]): Float32Array 
 /** Version 1.0, f32, row-major: what `numpy.save` writes for such an array. */
 export function writeNpy({ shape, data }: NpyArray): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
+  // without NumPy's comma before the brace: that is how `isWrittenNpy` tells these files from those of others
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}}`;
   const length = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
   const out = new Uint8Array(10 + length + 4 * data.length);
   const view = new DataView(out.buffer);
@@ -91,6 +92,12 @@ export function writeNpy({ shape, data }: NpyArray): Uint8Array {
   for (let i = 0; i < padded.length; i++) out[10 + i] = padded.charCodeAt(i);
   for (let i = 0; i < data.length; i++) view.setFloat32(10 + length + 4 * i, data[i]!, true);
   return out;
+}
+
+/** Whether the first bytes of a file are those of `writeNpy`; the format has no room for a mark. */
+export function isWrittenNpy(head: Uint8Array): boolean {
+  const text = String.fromCharCode(...head.subarray(10, 10 + 256));
+  return head[0] === 0x93 && /^\{'descr': '<f4', 'fortran_order': False, 'shape': \([\d, ]*\)\} *\n/.test(text);
 }
 
 /** What unpacking may cost: an archive of a few bytes can claim gigabytes. */

@@ -5,13 +5,14 @@
 import { chmodSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { badFiles } from "./bad-files.ts";
 import { net, ONE } from "./bad-input-row.ts";
 import { badSpecs } from "./bad-specs.ts";
 import { badUsage } from "./bad-usage.ts";
 import { project } from "./project.ts";
 
 describe("bad input", () => {
-  test.each([...badSpecs, ...badUsage])(
+  test.each([...badSpecs, ...badUsage, ...badFiles])(
     "$name",
     async ({ net: text, files = {}, prepare, args = ["compile", "net.se", "-t", "cpu,webgpu,tfjs"], stdin, code, exit, says, writes }) => {
       const p = project({ ...(text === undefined ? {} : { "net.se": text }), ...files });

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { cpu } from "../../backends/cpu/index.ts";
+import { outputSchemas } from "../../cli/output-schemas.ts";
 import { installBackend, PLAIN, type Project, project, TINY, TWO } from "./project.ts";
 
 const OUT = "dist/tiny/cpu";
@@ -127,6 +128,51 @@ describe("writing", () => {
       expect(f).toEqual({ path: f.path, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
     }
     expect(meta.outputs[0]?.kernels.flatMap((k) => k.from)).toContain("conv1");
+  });
+});
+
+describe("what is written besides the targets", () => {
+  test("a metafile and dumps of an earlier run are replaced; others only with --force", async () => {
+    const p = tiny();
+    for (let i = 0; i < 2; i++) expect((await compile(p, "--metafile", "meta.json", "--dump-dir", "dump")).code).toBe(0);
+    const [dump] = p.files().filter((f) => f.startsWith("dump/"));
+    p.write(dump as string, "mine");
+    const refused = await p.sec(["compile", "net.se", "-t", "cpu", "--dump-dir", "dump"]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining(`\`${dump}\` was not written by sec`)]);
+    expect(p.read(dump as string)).toBe("mine");
+    expect((await compile(p, "--dump-dir", "dump", "--force")).code).toBe(0);
+    expect(p.read(dump as string)).not.toBe("mine");
+  });
+
+  test("--dry-run and --check write neither, and say so", async () => {
+    const p = tiny();
+    for (const flag of ["--dry-run", "--check"]) {
+      const ran = await p.sec(["compile", "net.se", "-t", "cpu", flag, "--metafile", "meta.json", "--dump-dir", "dump"]);
+      expect(ran.code).toBe(flag === "--check" ? 1 : 0);
+      for (const name of ["meta.json", "dump"]) expect(ran.err).toContain(`${name}  (not written)`);
+    }
+    expect(p.files()).toEqual(["net.se"]);
+  });
+
+  test("--check: a folder in place of a file is a difference", async () => {
+    const p = tiny();
+    p.write(`${OUT}/tiny.js/mine`, "");
+    const ran = await p.sec(["compile", "net.se", "-t", "cpu", "--check"]);
+    expect([ran.code, ran.err]).toEqual([1, expect.stringContaining("tiny.js differs")]);
+    p.write("other", "");
+    expect((await p.sec(["compile", "net.se", "-t", "cpu", "--check", "-o", "other"])).code).toBe(1);
+  });
+
+  test.each([
+    ["--emit", "graph"],
+    ["--emit", "kernels"],
+    ["--print-after", "all"],
+    ["-o", "-"],
+  ])("%s %s prints text, for which --json has no room", async (...flags) => {
+    const ran = await tiny().sec(["compile", "net.se", "-t", "cpu", ...flags, "--json"]);
+    expect(ran.code).toBe(2);
+    const [result] = ran.json().map((v) => outputSchemas.check.parse(v));
+    expect(result?.diagnostics[0]?.title).toContain("prints text");
   });
 });
 

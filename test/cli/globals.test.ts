@@ -72,10 +72,17 @@ describe("problems", () => {
     expect(github.err).toMatch(/^::error file=wrong\.se,line=4,.*SE104/m);
   });
 
+  test("wrong usage is printed in the wanted form too", async () => {
+    const github = await all().sec(["check", "--taget", "x", "--error-format", "github"]);
+    expect([github.code, github.err]).toEqual([2, expect.stringMatching(/^::error title=SE520::/)]);
+    const json = await all().sec(["check", "--taget", "x", "--error-format", "json"]);
+    expect(outputSchemas.check.parse(JSON.parse(json.err)).diagnostics).toHaveLength(1);
+  });
+
   test("-W: a warning by its code or `all` is an error, or is not there", async () => {
     const p = all();
     const code = /warning (SE\d+)/.exec((await p.sec(["check", "warned.se"])).err)?.[1] as string;
-    for (const name of [code, "all"]) {
+    for (const name of [code, code.toLowerCase(), "all"]) {
       expect((await p.sec(["check", "warned.se", "-W", `${name}=error`])).code).toBe(1);
       const off = await p.sec(["check", "warned.se", "-W", `${name}=off`]);
       expect({ code: off.code, said: off.err.includes(code) }).toEqual({ code: 0, said: false });

@@ -114,7 +114,7 @@ test("run: every value of the output, and the largest of them", async () => {
   const output = result?.outputs[0];
   expect(result).toMatchObject({ net: "tiny", target: "wasm", inputs: [{ name: "image", shape: [1, 3, 6, 6], source: "random, seed 3" }] });
   expect(output).toMatchObject({ name: "logits", dtype: "f32", shape: [1, 5] });
-  const largest = [...(output?.data ?? [])].map((value, index) => ({ index, value })).sort((a, b) => b.value - a.value);
+  const largest = [...(output?.data ?? [])].map((value, index) => ({ index, value: value as number })).sort((a, b) => b.value - a.value);
   expect(output?.data).toHaveLength(5);
   expect(output?.top).toEqual(largest.slice(0, 2));
 });

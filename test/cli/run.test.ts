@@ -16,7 +16,13 @@ async function output(p: Project, ...flags: string[]): Promise<number[]> {
   const ran = await p.sec(["run", "net.se", "--json", ...flags]);
   expect(ran.code, ran.out + ran.err).toBe(0);
   const [result] = ran.json().map((v) => outputSchemas.run.parse(v));
-  return [...(result?.outputs[0]?.data ?? [])];
+  return numbers(result?.outputs[0]?.data);
+}
+
+/** Values of an output, none of which is NaN or infinity. */
+function numbers(data: readonly (number | null)[] = []): number[] {
+  expect(data).not.toContain(null);
+  return data as number[];
 }
 
 const furthest = (a: readonly number[], b: readonly number[]): number =>
@@ -104,6 +110,23 @@ describe("outputs", () => {
     expect(await output(p, "--input", "image=x.npy", "--output", "y=-")).toEqual(VALUES);
   });
 
+  test("--output: an array of sec's own is replaced, another's only with --force", async () => {
+    const p = project({ "net.se": ECHO });
+    const numpys = `{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 2, 2), }`;
+    p.write("own.npy", Buffer.concat([NPY.subarray(0, 10), Buffer.from(`${numpys.padEnd(117)}\n`, "latin1"), NPY.subarray(128)]));
+    expect(readNpy(p.bytes("own.npy"))).toMatchObject({ shape: [1, 3, 2, 2] });
+    const refused = await p.sec(["run", "net.se", "--output", "y=own.npy"]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("`own.npy` was not written by sec")]);
+    for (const flags of [["--force"], []]) expect((await p.sec(["run", "net.se", "--output", "y=own.npy", ...flags])).code).toBe(0);
+    expect(p.files()).toEqual(["net.se", "own.npy"]);
+  });
+
+  test("NaN is null in the JSON, as its schema says", async () => {
+    const p = project({ "net.se": ECHO, "x.npy": writeNpy({ shape: [1, 3, 2, 2], data: new Float32Array(12).fill(Number.NaN) }) });
+    const ran = await p.sec(["run", "net.se", "-t", "cpu", "--input", "image=x.npy", "--json"]);
+    expect(outputSchemas.run.parse(ran.json()[0]).outputs[0]?.data).toEqual(Array.from({ length: 12 }, () => null));
+  });
+
   test("--taps: what a selector matches, under its path, without changing the output", async () => {
     const p = project({ "net.se": TINY });
     const ran = await p.sec(["run", "net.se", "--taps", "@se.scale", "--taps", "conv1", "--json"]);
@@ -113,9 +136,9 @@ describe("outputs", () => {
       ["att.@mul.scale", [1, 8, 1, 1]],
       ["conv1", [1, 8, 6, 6]],
     ]);
-    for (const gate of result?.outputs[1]?.data ?? []) expect(gate > 0 && gate < 1).toBe(true);
+    for (const gate of numbers(result?.outputs[1]?.data)) expect(gate > 0 && gate < 1).toBe(true);
     const plain = await output(p);
-    expect(furthest(result?.outputs[0]?.data ?? [], plain)).toBeLessThan(1e-5);
+    expect(furthest(numbers(result?.outputs[0]?.data), plain)).toBeLessThan(1e-5);
     const none = await p.sec(["run", "net.se", "--taps", "@dense"]);
     expect(none.code).toBe(1);
     expect(none.err).toContain("SE301");

@@ -30,7 +30,7 @@ test("a target that differs: exit 3, the first layer that differs, how to see it
   expect(ran.out).toMatch(
     /^wrong differs first at conv1 \(conv\): [\d.e-]+, bound [\d.e-]+, 288 of 288 elements, first at \[0, 0, 0, 0\]$/m,
   );
-  expect(ran.out).toContain("sec compile tiny.se -t wrong");
+  expect(ran.out).toContain("sec compile tiny.se#tiny -t wrong");
   expect(ran.out.trimEnd().split("\n").at(-1)).toBe("targets differ");
 });
 
