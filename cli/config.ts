@@ -10,7 +10,7 @@ import { type WarningLevel, warningName } from "./warning-levels.ts";
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
-  targets: z.array(z.string()).optional().meta({ description: "targets of `sec compile` when --target is not given" }),
+  targets: z.array(z.string()).min(1).optional().meta({ description: "targets of `sec compile` when --target is not given" }),
   outDir: z.string().optional().meta({ description: "output folder, relative to this file" }),
   optimize: z
     .union([z.literal(0), z.literal(1), z.literal(2)])
@@ -32,7 +32,7 @@ export type Config = z.output<typeof configSchema>;
 export const DEFAULT_NAMES = ["sec.config.json", "sec.config.js"] as const;
 
 async function readRaw(session: Session, file: string, shown: string): Promise<unknown> {
-  if (shown.endsWith(".js") || shown.endsWith(".mjs")) {
+  if ((shown.endsWith(".js") || shown.endsWith(".mjs")) && existsSync(file)) {
     try {
       return ((await import(pathToFileURL(file).href)) as { default: unknown }).default;
     } catch (error) {

@@ -24,7 +24,8 @@ function stream(target: NodeJS.WriteStream): Stream {
   return {
     write: (text) => void target.write(text),
     isTTY: target.isTTY === true,
-    columns: target.columns ?? DEFAULT_WIDTH,
+    // a terminal that does not know its size says 0
+    columns: target.columns || DEFAULT_WIDTH,
   };
 }
 

@@ -33,6 +33,12 @@ export async function chooseTargets(
     const parsed = parseBackendOptions(backend, values, usage);
     if (parsed !== undefined) chosen.push({ backend, options: parsed });
   }
+  for (const [name, values] of Object.entries(config.set ?? {})) {
+    if (names.includes(name)) continue;
+    // what is set for targets that are not made now is checked all the same
+    const backend = await resolveBackend(name, (pkg) => loadInstalledBackend(session, pkg), usage, config.backends ?? []);
+    if (backend) parseBackendOptions(backend, { ...values }, usage);
+  }
   for (const [key] of options.set ?? []) {
     const target = key.split(".")[0] as string;
     if (names.includes(target)) continue;

@@ -4,12 +4,21 @@ import type { KernelRow } from "../../backends/inspect.ts";
 import { costOf } from "../../compiler/nets.ts";
 import { action, type Register } from "../command.ts";
 import { type LoadedNet, loadOneNet } from "../frontend.ts";
-import { type NetOptions, type SizeOptions, type TargetOptions, withNet, withSize, withTargets } from "../options.ts";
+import {
+  type NetOptions,
+  type SizeOptions,
+  type TargetOptions,
+  type WeightOptions,
+  withNet,
+  withSize,
+  withTargets,
+  withWeights,
+} from "../options.ts";
 import { bindBatch, ports } from "../ports.ts";
 import { bar, bytesText, dims, quantity, table, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 
-type InspectOptions = NetOptions & SizeOptions & TargetOptions;
+type InspectOptions = NetOptions & SizeOptions & TargetOptions & WeightOptions;
 
 const BAR_CELLS = 20;
 
@@ -62,8 +71,20 @@ function print(session: Session, net: LoadedNet, batch: number, kernels: Readonl
   for (const [target, list] of kernels) session.out(`\n${target}: ${list.length} kernels\n${kernelsText(list)}`);
 }
 
+/** --weights: says what of the file fits, and reports what does not. */
+async function weightsFit(session: Session, net: LoadedNet, options: InspectOptions): Promise<boolean> {
+  const { weights, rename, strip, fresh, zeroBias, ignoreExtra, partial } = options;
+  if ([weights, rename, strip, fresh, zeroBias, ignoreExtra, partial].every((given) => given === undefined)) return true;
+  const { openWeights, weightsOf } = await import("../weights.ts");
+  const opened = openWeights(session, options);
+  if (!opened?.file) return opened !== undefined;
+  const reader = weightsOf(session, net.graph, opened, options);
+  opened.close();
+  return reader !== undefined;
+}
+
 export const inspectCommand: Register = (command, host) => {
-  withTargets(withSize(withNet(command)))
+  withWeights(withTargets(withSize(withNet(command))))
     .argument("<file>", "spec file, FILE#NET, or a shipped net")
     .addHelpText(
       "after",
@@ -74,6 +95,7 @@ export const inspectCommand: Register = (command, host) => {
         const net = await loadOneNet(session, file, "inspect", options);
         if (!net) return undefined;
         const batch = options.batch ?? 1;
+        if (!(await weightsFit(session, net, options))) return undefined;
         const kernels = new Map<string, readonly KernelRow[]>();
         if (options.target) {
           const [{ emitlessProgram }, { chooseTargets }, { readConfig }] = await Promise.all([

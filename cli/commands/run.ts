@@ -144,6 +144,12 @@ export const runCommand: Register = (command, host) => {
         const config = await readConfig(session);
         const targets = config && (await chooseTargets(session, options, config, DEFAULT_TARGETS));
         if (!inputs || !config || !targets || session.failed) return undefined;
+        if (targets.length > 1 && (options.output ?? []).some(([, to]) => to !== "-")) {
+          session.usage(
+            messages.SE520.value({ option: "--output", want: "one target", given: targets.map((t) => t.backend.name).join(",") }),
+          );
+          return undefined;
+        }
         const opened = openWeights(session, options);
         if (!opened) return undefined;
         const weights = weightsOf(session, net.graph, opened, options);

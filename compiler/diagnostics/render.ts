@@ -67,8 +67,11 @@ function describeLabel(label: Label, primary: Span | undefined): string {
 /** The source line and the carets below it. A span over several lines is marked to the end of its first. */
 function frame(span: Span, theme: Theme, width = 120): string[] {
   const { line, column } = position(span.file, span.start);
-  const text = lineText(span.file, line);
-  const from = column - 1;
+  // a line may be the whole file: only what can come near the screen is laid out
+  const reach = 4 * Math.max(MINIMUM_WIDTH, width);
+  const cut = wholeCharacter(lineText(span.file, line), Math.max(0, column - 1 - reach));
+  const text = lineText(span.file, line).slice(cut, column + reach);
+  const from = column - 1 - cut;
   const to = Math.max(from + 1, Math.min(from + span.end - span.start, text.length));
   const cells = layOut(text, from, to);
   const number = String(line);
@@ -78,6 +81,12 @@ function frame(span: Span, theme: Theme, width = 120): string[] {
     `  ${theme.gutter(`${number} |`)} ${shown}`.trimEnd(),
     `  ${theme.gutter(`${blank} |`)} ${" ".repeat(start)}${theme.caret("^".repeat(Math.max(1, end - start)))}`,
   ];
+}
+
+/** `at`, or the next place that does not split a character of two UTF-16 units. */
+function wholeCharacter(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  return at > 0 && unit >= 0xdc00 && unit < 0xe000 ? at + 1 : at;
 }
 
 interface Cells {

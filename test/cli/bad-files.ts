@@ -84,6 +84,14 @@ export const badFiles: readonly Row[] = [
     says: ["each output once"],
   },
   {
+    name: "one file for the outputs of two targets",
+    net: TINY,
+    args: ["run", "net.se", "-t", "cpu,tfjs", "--output", "logits=out.npy"],
+    code: "SE520",
+    exit: 2,
+    says: ["one target", "cpu,tfjs"],
+  },
+  {
     name: "converted weights below a file",
     net: ONE,
     files: { "w.safetensors": tensors(WEIGHT, 32) },

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type * as z from "zod";
 import { outputSchemas } from "../../cli/output-schemas.ts";
+import { tensors, WEIGHT } from "./bad-input-row.ts";
 import { PLAIN, project, TINY, TWO } from "./project.ts";
 
 const files = {
@@ -77,6 +78,14 @@ test("inspect: the exact numbers of the documents", async () => {
   expect(result?.layers[0]).toMatchObject({ path: "conv1", op: "conv", output: [1, 32, 32, 32], params: 864, macs: 884736 });
   expect(result?.layers.reduce((n, l) => n + l.params, 0)).toBe(21162);
   expect(result?.layers.reduce((n, l) => n + l.macs, 0)).toBe(5604992);
+});
+
+test("inspect: weights that fit change nothing of the result", async () => {
+  const p = project({ "net.se": "se 1\nnet n { input x: f32[N, 4, 8, 8]  c: conv(2, 1)  output y }\n" });
+  p.write("w.safetensors", tensors(WEIGHT, 32));
+  const plain = await p.sec(["inspect", "net.se", "--json"]);
+  const fitted = await p.sec(["inspect", "net.se", "--weights", "w.safetensors", "--json"]);
+  expect(fitted).toMatchObject({ code: 0, out: plain.out, err: expect.stringContaining("1 of 1 tensors come from w.safetensors") });
 });
 
 test("inspect: --batch and --shape", async () => {

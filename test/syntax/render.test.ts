@@ -40,6 +40,15 @@ describe("carets stand under what is meant", () => {
     expect(renderText(at("a {\n b }", "{\n b }")).split("\n")[2]).toBe("    |   ^");
   });
 
+  test("only what can come near the screen is laid out: a file of one line costs no more than a short one", () => {
+    const text = `${"\u{1f600}".repeat(1_000_000)} xx ${"b ".repeat(1_000_000)}`;
+    // the time limit of the test is what a layout of the whole line would break
+    let printed = "";
+    for (let i = 0; i < 200; i++) printed = renderText(at(text, "xx"), { width: 81 });
+    expect(caretsUnder(printed)).toBe("xx");
+    expect(printed).toMatch(/^ {2}1 \| \.\.\.\u{1f600}+ xx (b )*b? ?\.\.\.$/mu);
+  });
+
   test("a line too long for the screen is cut around the mark", () => {
     const rendered = renderText(at(`${"a ".repeat(200)}MARK${" b".repeat(200)}`, "MARK"), { width: 60 });
     for (const line of rendered.split("\n").slice(1, 3)) expect(line.length).toBeLessThanOrEqual(60);
