@@ -25,6 +25,7 @@ export {
   importModel,
   type ReadModelPart,
 } from "./import/index.ts";
+export { isNetName, netName } from "./import/net-draft.ts";
 export { type ImportOnnx, importOnnx } from "./import/onnx.ts";
 export { InternalError, invariant, must } from "./invariant.ts";
 export type { Attrs, Graph, Init, Node, Output, Value, Weight } from "./ir/graph.ts";

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import path from "node:path";
 import { Option } from "commander";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { type ImportedNet, importModel, type ReadModelPart, shapeText } from "../../compiler/index.ts";
+import { type ImportedNet, importModel, isNetName, netName, type ReadModelPart, shapeText } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import { type SizeOptions, withShape } from "../options.ts";
@@ -54,6 +54,13 @@ function bytesOf(session: Session, file: string): Uint8Array | undefined {
 }
 
 async function importFile(session: Session, options: ImportOptions, file: string): Promise<number | undefined> {
+  const { name } = options;
+  if (name !== undefined && !isNetName(name)) {
+    const want = "letters, digits and `_`, no keyword and no layer's name";
+    const help = `\`${netName(name, () => false)}\` would do`;
+    session.usage(messages.SE520.value({ option: "--name", want, given: name }), undefined, { help });
+    return undefined;
+  }
   const bytes = bytesOf(session, file);
   if (!bytes) return undefined;
   const weightBytes = options.weights === undefined ? undefined : bytesOf(session, options.weights);
@@ -108,7 +115,7 @@ async function importInto(session: Session, options: ImportOptions, file: string
   ];
   const stored = store?.stored;
   if (!options.dryRun && !writeArtifacts(session, folder, artifacts, { force: options.force === true, shown, stored })) return undefined;
-  const files = artifacts.map((a) => ({ path: `${shown}/${a.path}`, bytes: Buffer.byteLength(a.contents) }));
+  const files = artifacts.map((a) => ({ path: path.posix.join(shown, a.path), bytes: Buffer.byteLength(a.contents) }));
   if (session.options.json) {
     session.json({
       net: net.name,

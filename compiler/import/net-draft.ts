@@ -10,7 +10,7 @@ import type { TensorValues } from "../ir/values.ts";
 import { isOpName, opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
 import { pairOf, type Size } from "../ops/shape.ts";
-import { isKeyword } from "../syntax/words.ts";
+import { isIdentifier, isKeyword } from "../syntax/words.ts";
 import type { ImportedInput, ImportedNet, ImportedNode, ImportedTensor } from "./imported.ts";
 
 /** A node to add. Without `tensors` the net has no weights for it. */
@@ -150,6 +150,9 @@ function tooLarge(op: string, inputs: readonly TensorType[], attrs: Readonly<Rec
   const scan = Math.max(...kernel.map((k, i) => k * (shape[i + 2] as number)));
   return scan > LARGEST_SCAN ? messages.SE612.number({ op, given: Math.max(...kernel) }) : undefined;
 }
+
+/** Whether a net may be called so. */
+export const isNetName = (text: string): boolean => isIdentifier(text) && !isOpName(text) && !isKeyword(text);
 
 /** A name for a net in the language, from any text. */
 export function netName(text: string, taken: (name: string) => boolean): string {

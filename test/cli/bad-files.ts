@@ -91,6 +91,16 @@ export const badFiles: readonly Row[] = [
     exit: 2,
     says: ["one target", "cpu,tfjs"],
   },
+  ...["../evil", "a b", "conv", "net", ""].map(
+    (name): Row => ({
+      name: `an imported net called "${name}"`,
+      files: { "model.onnx": "" },
+      args: ["import", "model.onnx", "--name", name],
+      code: "SE520",
+      exit: 2,
+      says: ["--name", "would do"],
+    }),
+  ),
   {
     name: "converted weights below a file",
     net: ONE,

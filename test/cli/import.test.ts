@@ -21,6 +21,15 @@ test("a model and what it was compiled from are the same net, and what comes nex
   expect(next.code).toBe(0);
 });
 
+test("--name: any name that a net may have; -n writes nothing", async () => {
+  const p = project({ "net.se": NET });
+  expect((await p.sec(["compile", "net.se", "-t", "onnx", "-o", "out"])).code).toBe(0);
+  const before = p.files();
+  const ran = await p.sec(["import", "out/small/onnx/small.onnx", "--name", "My__Net2", "-n"]);
+  expect([ran.code, p.files()]).toEqual([0, before]);
+  expect(ran.out).toMatch(/^ {2}My__Net2\.se .*\(not written\)$/m);
+});
+
 test("numbers behind the first 2 GB of a file beside the model", async () => {
   const p = project({ "net.se": NET });
   const compile = ["compile", "net.se", "-t", "onnx", "--seed", "1", "--set", "onnx.external=0", "-o", "out"];
