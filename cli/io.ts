@@ -29,12 +29,26 @@ function stream(target: NodeJS.WriteStream): Stream {
   };
 }
 
+const PAUSE_MS = 10;
+
+/** The next bytes; waits where a pipe that must not block has none yet. */
+function readSome(descriptor: number, piece: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, piece, 0, piece.length, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+    }
+  }
+}
+
 /** At most `most` bytes of an open file. */
 export function readUpTo(descriptor: number, most: number): Uint8Array {
   const pieces: Uint8Array[] = [];
   for (let total = 0; total < most; ) {
     const piece = Buffer.alloc(Math.min(1 << 16, most - total));
-    const n = readSync(descriptor, piece, 0, piece.length, null);
+    const n = readSome(descriptor, piece);
     if (n === 0) break;
     pieces.push(piece.subarray(0, n));
     total += n;

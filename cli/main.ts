@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `sec` command. The only place with process.exit. */
 import "./engine.ts";
-import { processIo } from "./io.ts";
+import { type Io, processIo } from "./io.ts";
 import { runCli } from "./program.ts";
 import { EXIT } from "./session.ts";
 
@@ -15,7 +15,16 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 // nobody reads the messages: that changes neither the work nor its exit code
 process.stderr.on("error", () => undefined);
 
-const code = await runCli(process.argv.slice(2), processIo());
+function surroundings(): Io {
+  try {
+    return processIo();
+  } catch {
+    process.stderr.write("error SE520: the working directory does not exist any more\n");
+    process.exit(EXIT.usage);
+  }
+}
+
+const code = await runCli(process.argv.slice(2), surroundings());
 process.exitCode = code;
 // a pipe takes what was written bit by bit; leaving earlier would cut it off
 const flushed = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write("", () => resolve()));

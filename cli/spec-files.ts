@@ -114,10 +114,18 @@ export function fileHost(session: Session): Host {
   };
 }
 
+function readStdin(session: Session): ReadResult {
+  try {
+    return decode(session.io.stdin(LIMITS.fileBytes + 1), LIMITS.fileBytes);
+  } catch (error) {
+    return { ok: false, reason: systemReason(error) };
+  }
+}
+
 /** Reads one FILE argument; a problem is reported as wrong usage. */
 export function readSpecArgument(session: Session, argument: string, stdinName = "stdin.se"): SpecArgument | undefined {
   if (argument === "-") {
-    const text = decode(session.io.stdin(LIMITS.fileBytes + 1), LIMITS.fileBytes);
+    const text = readStdin(session);
     if (!text.ok) {
       session.usage(messages.SE009.file({ file: stdinName, reason: text.reason }));
       return undefined;

@@ -12,9 +12,9 @@ const TSX = path.resolve("node_modules/tsx/dist/esm/index.mjs");
 function start(
   args: readonly string[],
   cwd: string,
-  stdout: "pipe" | number = "pipe",
+  { stdin = "ignore", stdout = "pipe" }: { readonly stdin?: "ignore" | number; readonly stdout?: "pipe" | number } = {},
 ): { child: ChildProcess; out: () => string; err: () => string } {
-  const child = spawn(process.execPath, ["--import", TSX, MAIN, ...args], { cwd, stdio: ["ignore", stdout, "pipe"] });
+  const child = spawn(process.execPath, ["--import", TSX, MAIN, ...args], { cwd, stdio: [stdin, stdout, "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   const text = { out: "", err: "" };
   child.stdout?.setEncoding("utf8").on("data", (part: string) => {
@@ -100,7 +100,7 @@ test("Ctrl-C in the middle of packing weights: 130 at once, and nothing is left"
 test.skipIf(!existsSync("/dev/full"))("standard output that cannot be written: exit 2 and one line, no stack", async () => {
   const full = openSync("/dev/full", "w");
   onTestFinished(() => closeSync(full));
-  const { child, err } = start(["inspect", "resnet50"], project().folder, full);
+  const { child, err } = start(["inspect", "resnet50"], project().folder, { stdout: full });
   const [code] = (await once(child, "close")) as [number];
   expect(code).toBe(2);
   expect(err()).toMatch(/^error SE522: cannot write standard output: .*no space.*$/m);
@@ -115,4 +115,13 @@ test("nobody reads the messages: the work and its exit code stay the same", asyn
   expect(code).toBe(0);
   expect(out()).toContain("tiny");
   expect(p.has("dist/tiny/cpu/tiny.js")).toBe(true);
+});
+
+test("standard input that cannot be read: exit 2 and the reason", async () => {
+  const folder = project().folder;
+  const descriptor = openSync(folder, "r");
+  onTestFinished(() => closeSync(descriptor));
+  const { child, err } = start(["check", "-"], folder, { stdin: descriptor });
+  const [code] = (await once(child, "close")) as [number];
+  expect({ code, err: err() }).toEqual({ code: 2, err: "error SE009: cannot read `stdin.se`: it is a folder\n" });
 });
