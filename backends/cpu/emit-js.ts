@@ -9,7 +9,7 @@ import type { EmitContext, Emitted } from "../backend.ts";
 import { declarations, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
 import { commentText, fileName, identifier, indent, propertyKey, stringLiteral } from "../module/text.ts";
-import { f32Section, packWeights } from "../module/weights-file.ts";
+import { f32Section, packWeights, weightsText } from "../module/weights-file.ts";
 import { emitContraction } from "./contract.ts";
 import { emitExcite } from "./excite.ts";
 import { type Call, type Functions, functionTable } from "./functions.ts";
@@ -106,17 +106,14 @@ ${signatureText(signatureOf(net, program.inputs, program.outputs))}
 
 const f32 = Math.fround;
 
+${weightsText(`${file}.weights`, packed)}
+
 /**
  * Loads the weights and makes a net that owns its memory; nets are independent of each other.
  * @param {{ weights?: ArrayBuffer | Uint8Array | URL | string }} [options]
  */
 export async function load(options = {}) {
-  const payload = await loadWeights(signature.name, options.weights, {
-    file: ${stringLiteral(`${file}.weights`)},
-    module: import.meta.url,
-    bytes: ${packed.payloadBytes},
-    hash: "${packed.hash}",
-  });
+  const payload = await loadWeights(signature.name, options.weights, WEIGHTS);
   const weights = new Float32Array(payload.buffer, payload.byteOffset, ${packed.payloadBytes / 4});
   const arena = new Float32Array(${arena.length}); // all activations: a place is used again when its value is dead
   const weight = (/** @type {number} */ from, /** @type {number} */ size) => weights.subarray(from, from + size);

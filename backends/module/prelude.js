@@ -138,7 +138,7 @@ async function readBytes(net, url) {
  * of this build. Bytes that the caller gives are not copied if they are aligned.
  * @param {string} net
  * @param {ArrayBuffer | Uint8Array | URL | string | undefined} given a string resolves against the page, or the module outside of pages
- * @param {{ file: string, module: string, bytes: number, hash: string }} own name of the file beside the module, the module's URL, payload
+ * @param {{ url: () => URL, bytes: number, hash: string }} own where the file beside the module is, payload
  * @returns {Promise<FoundWeights>}
  */
 async function findWeights(net, given, own) {
@@ -146,7 +146,7 @@ async function findWeights(net, given, own) {
   const kind = kindOf(given);
   let bytes;
   if (given === undefined || typeof given === "string" || given instanceof URL) {
-    const url = given instanceof URL ? given : new URL(given ?? own.file, given === undefined ? own.module : (page ?? own.module));
+    const url = given === undefined ? own.url() : given instanceof URL ? given : new URL(given, page ?? own.url());
     bytes = await readBytes(net, url);
   } else if (kind === "ArrayBuffer" || kind === "Uint8Array") {
     bytes = kind === "ArrayBuffer" ? new Uint8Array(/** @type {ArrayBuffer} */ (given)) : /** @type {Uint8Array} */ (given);
@@ -177,7 +177,7 @@ async function findWeights(net, given, own) {
 }
 
 /** As `findWeights`, checked. @param {string} net @param {ArrayBuffer | Uint8Array | URL | string | undefined} given
- * @param {{ file: string, module: string, bytes: number, hash: string }} own @returns {Promise<Uint8Array>} */
+ * @param {{ url: () => URL, bytes: number, hash: string }} own @returns {Promise<Uint8Array>} */
 async function loadWeights(net, given, own) {
   const { payload, check } = await findWeights(net, given, own);
   check(digest(payload));

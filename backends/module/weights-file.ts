@@ -5,9 +5,14 @@
 import { invariant } from "../../compiler/invariant.ts";
 import { memoryStore } from "../../compiler/weights/piece-store.ts";
 import type { WeightsStore } from "../backend.ts";
+import { stringLiteral } from "./text.ts";
 
 export const HEADER_BYTES = 64;
 export const ALIGNMENT = 256;
+
+/** What a module knows of its weights, as text. Bundlers take the file along where they see exactly this form of URL. */
+export const weightsText = (file: string, packed: PackedWeights): string =>
+  `const WEIGHTS = { url: () => new URL(${stringLiteral(`./${file}`)}, import.meta.url), bytes: ${packed.payloadBytes}, hash: "${packed.hash}" };`;
 
 /** One packed tensor. `fill` gets exactly `bytes` zeroed bytes of the file, 4-byte aligned, and writes them in place. */
 export interface Section {

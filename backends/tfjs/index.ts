@@ -6,7 +6,7 @@ import { declarations, type Signature, signatureOf, signatureText } from "../mod
 import { nameFolded } from "../module/folded-names.ts";
 import { layout, prelude } from "../module/prelude.gen.ts";
 import { commentText, stringLiteral } from "../module/text.ts";
-import { packWeights } from "../module/weights-file.ts";
+import { packWeights, weightsText } from "../module/weights-file.ts";
 import { forwardText } from "./forward.ts";
 import { layers, net } from "./host.gen.ts";
 import { packTensors } from "./pack.ts";
@@ -86,7 +86,7 @@ const FOLDS = [
 ${foldRows.join("\n")}
 ];
 
-const WEIGHTS = { file: ${stringLiteral(`${graph.name}.weights`)}, module: import.meta.url, bytes: ${packed.payloadBytes}, hash: "${packed.hash}" };
+${weightsText(`${graph.name}.weights`, packed)}
 
 /**
  * @param {{ tf: any, weights?: ArrayBuffer | Uint8Array | URL | string }} options tf: the caller's TensorFlow.js

@@ -7,7 +7,7 @@ import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitt
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
 import { commentText, fileName, stringLiteral } from "../module/text.ts";
-import { ALIGNMENT, f32Section, packWeights } from "../module/weights-file.ts";
+import { ALIGNMENT, f32Section, packWeights, weightsText } from "../module/weights-file.ts";
 import { type Assembled, assemble } from "./assemble.ts";
 import { contractSteps } from "./contract-steps.ts";
 import { depthwiseSteps } from "./depthwise.ts";
@@ -153,7 +153,7 @@ ${layers.map((layer) => `    ${stringLiteral(layer)},`).join("\n")}
   },
 };
 
-const WEIGHTS = { file: ${stringLiteral(`${file}.weights`)}, module: import.meta.url, bytes: ${packed.payloadBytes}, hash: "${packed.hash}" };
+${weightsText(`${file}.weights`, packed)}
 ${
   threads
     ? `

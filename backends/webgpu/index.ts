@@ -8,7 +8,7 @@ import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitt
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { layout, prelude } from "../module/prelude.gen.ts";
 import { commentText, stringLiteral, templateLiteral } from "../module/text.ts";
-import { f32Section, packWeights, type Section } from "../module/weights-file.ts";
+import { f32Section, packWeights, type Section, weightsText } from "../module/weights-file.ts";
 import { toHalf } from "./half.ts";
 import { host } from "./host.gen.ts";
 import { memoryTable } from "./memory-table.ts";
@@ -131,7 +131,7 @@ ${memoryTable(program)}
 
 ${tablesText(program.name, plan, packed.offsets)}
 
-const WEIGHTS = { file: ${stringLiteral(`${program.name}.weights`)}, module: import.meta.url, bytes: ${packed.payloadBytes}, hash: "${packed.hash}" };
+${weightsText(`${program.name}.weights`, packed)}
 
 /**
  * @param {{ weights?: ArrayBuffer | Uint8Array | URL | string, device?: any, onProgress?: (done: number, total: number) => void }} [options]

@@ -12,17 +12,14 @@ export const signature = /** @type {const} */ ({
 
 const f32 = Math.fround;
 
+const WEIGHTS = { url: () => new URL("./se_bottleneck.weights", import.meta.url), bytes: 7936, hash: "8b66d1b3faec513628a7c9bc0c3a3ecd" };
+
 /**
  * Loads the weights and makes a net that owns its memory; nets are independent of each other.
  * @param {{ weights?: ArrayBuffer | Uint8Array | URL | string }} [options]
  */
 export async function load(options = {}) {
-  const payload = await loadWeights(signature.name, options.weights, {
-    file: "se_bottleneck.weights",
-    module: import.meta.url,
-    bytes: 7936,
-    hash: "8b66d1b3faec513628a7c9bc0c3a3ecd",
-  });
+  const payload = await loadWeights(signature.name, options.weights, WEIGHTS);
   const weights = new Float32Array(payload.buffer, payload.byteOffset, 1984);
   const arena = new Float32Array(2368); // all activations: a place is used again when its value is dead
   const weight = (/** @type {number} */ from, /** @type {number} */ size) => weights.subarray(from, from + size);

@@ -12,17 +12,14 @@ export const signature = /** @type {const} */ ({
 
 const f32 = Math.fround;
 
+const WEIGHTS = { url: () => new URL("./se_mobile.weights", import.meta.url), bytes: 7680, hash: "bbd811a48a6df3fabe9e36029dea2851" };
+
 /**
  * Loads the weights and makes a net that owns its memory; nets are independent of each other.
  * @param {{ weights?: ArrayBuffer | Uint8Array | URL | string }} [options]
  */
 export async function load(options = {}) {
-  const payload = await loadWeights(signature.name, options.weights, {
-    file: "se_mobile.weights",
-    module: import.meta.url,
-    bytes: 7680,
-    hash: "bbd811a48a6df3fabe9e36029dea2851",
-  });
+  const payload = await loadWeights(signature.name, options.weights, WEIGHTS);
   const weights = new Float32Array(payload.buffer, payload.byteOffset, 1920);
   const arena = new Float32Array(7360); // all activations: a place is used again when its value is dead
   const weight = (/** @type {number} */ from, /** @type {number} */ size) => weights.subarray(from, from + size);
