@@ -51,14 +51,18 @@ export function signatureOf(
 
 const portLiteral = (p: Port): string => `{ name: ${stringLiteral(p.name)}, dtype: "f32", shape: [${p.shape.join(", ")}] }`;
 
+/** One port beside the brackets, several on lines of their own. */
+const portList = (ports: readonly Port[]): string =>
+  ports.length === 1 ? `[${portLiteral(ports[0] as Port)}]` : `[\n${ports.map((p) => `    ${portLiteral(p)},\n`).join("")}  ]`;
+
 /** `export const signature = ...;` of the module. */
 export function signatureText(s: Signature): string {
   return [
     "/** Names and shapes of everything this net takes and gives; row-major, NCHW. */",
     "export const signature = /** @type {const} */ ({",
     `  name: ${stringLiteral(s.name)},`,
-    `  inputs: [${s.inputs.map(portLiteral).join(", ")}],`,
-    `  outputs: [${s.outputs.map(portLiteral).join(", ")}],`,
+    `  inputs: ${portList(s.inputs)},`,
+    `  outputs: ${portList(s.outputs)},`,
     "});",
   ].join("\n");
 }

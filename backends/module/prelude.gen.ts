@@ -117,9 +117,9 @@ function digest(bytes) {
 
 /**
  * The bytes of a place: read from disk for file: URLs where the host can, fetched otherwise.
- * @param {string} net @param {URL} url @returns {Promise<Uint8Array>}
+ * @param {string} net @param {string} what for messages: "the weights" @param {URL} url @returns {Promise<Uint8Array>}
  */
-async function readBytes(net, url) {
+async function readBytes(net, what, url) {
   // asked of the host, so that bundlers and pages never see node:fs
   const host = /** @type {any} */ (globalThis).process;
   if (url.protocol === "file:" && typeof host?.getBuiltinModule === "function") {
@@ -127,11 +127,15 @@ async function readBytes(net, url) {
     try {
       return await fs.promises.readFile(url);
     } catch (cause) {
-      throw new Error(\`\${net}: cannot read the weights \${url.href}\`, { cause });
+      throw new Error(\`\${net}: cannot read \${what} \${url.href}\`, { cause });
     }
   }
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(\`\${net}: cannot fetch the weights \${url.href}: \${response.status} \${response.statusText}\`);
+  /** @type {(reason: string, cause?: unknown) => never} */
+  const refuse = (reason, cause) => {
+    throw new Error(\`\${net}: cannot fetch \${what} \${url.href}: \${reason}\`, { cause });
+  };
+  const response = await fetch(url).catch((cause) => refuse(cause.message, cause));
+  if (!response.ok) refuse(\`\${response.status} \${response.statusText}\`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
@@ -147,9 +151,9 @@ async function findWeights(net, given, own) {
   const page = /** @type {any} */ (globalThis).document?.baseURI;
   const kind = kindOf(given);
   let bytes;
-  if (given === undefined || typeof given === "string" || given instanceof URL) {
-    const url = given === undefined ? own.url() : given instanceof URL ? given : new URL(given, page ?? own.url());
-    bytes = await readBytes(net, url);
+  if (given === undefined || typeof given === "string" || kind === "URL") {
+    const url = given === undefined ? own.url() : new URL(/** @type {URL | string} */ (given), page ?? own.url());
+    bytes = await readBytes(net, "the weights", url);
   } else if (kind === "ArrayBuffer" || kind === "Uint8Array") {
     bytes = kind === "ArrayBuffer" ? new Uint8Array(/** @type {ArrayBuffer} */ (given)) : /** @type {Uint8Array} */ (given);
   } else {

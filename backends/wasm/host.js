@@ -35,10 +35,9 @@ async function binaryBytes(net, place, module) {
   const kind = kindOf(place);
   if (kind === "ArrayBuffer" || kind === "Uint8Array") return new Uint8Array(/** @type {any} */ (place));
   if (typeof place === "string" && place.startsWith("base64,")) return Uint8Array.from(atob(place.slice(7)), (c) => c.charCodeAt(0));
-  if (typeof place !== "string" && !(place instanceof URL))
-    throw new TypeError(`${net}: wasm must be bytes, a URL or a string, got ${kind}`);
+  if (typeof place !== "string" && kind !== "URL") throw new TypeError(`${net}: wasm must be bytes, a URL or a string, got ${kind}`);
   const page = /** @type {any} */ (globalThis).document?.baseURI;
-  return new Uint8Array(await readBytes(net, place instanceof URL ? place : new URL(place, page ?? module)));
+  return new Uint8Array(await readBytes(net, "the WebAssembly", new URL(/** @type {URL | string} */ (place), page ?? module)));
 }
 
 /**

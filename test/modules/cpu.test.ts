@@ -83,7 +83,7 @@ describe("in Node, from a folder", () => {
          results.push(Array.from((await net.run({ image: new Float32Array(585).fill(0.5) })).logits).join());
        }
        const errors = [];
-       for (const weights of ["missing.weights", 7]) await load({ weights }).catch((e) => errors.push(e.name + ": " + e.message.replace(/file:.*\\//, "")));
+       for (const weights of ["missing.weights", 7, new URL("http://127.0.0.1:9/a.weights")]) await load({ weights }).catch((e) => errors.push(e.name + ": " + e.message.replace(/file:.*\\//, "")));
        console.log(JSON.stringify([new Set(results).size, errors]));`,
       folder,
     );
@@ -92,6 +92,7 @@ describe("in Node, from a folder", () => {
       [
         "Error: plain: cannot read the weights missing.weights",
         "TypeError: plain: weights must be an ArrayBuffer, a Uint8Array, a URL or a string, got number",
+        "Error: plain: cannot fetch the weights http://127.0.0.1:9/a.weights: fetch failed",
       ],
     ]);
   });
