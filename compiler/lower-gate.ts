@@ -48,7 +48,7 @@ export function lowerGate(gate: Gate, values: Binder, sums: Map<Value, Value>): 
   const layers = gate.layers.map((l) => layer(l, values, (value) => buffers.push({ value, access: "read" }) - 1));
   const excite: ExciteKernel = {
     kind: "excite",
-    name: must(gate.layers[0], "layer of a gate").node.path,
+    name: excitationName(gate.layers.map((layer) => layer.node.path)),
     buffers: [...buffers, { value: factors, access: "write" }],
     from: gate.nodes,
     sums: 0,
@@ -61,6 +61,10 @@ export function lowerGate(gate: Gate, values: Binder, sums: Map<Value, Value>): 
   };
   return { kernels: [...kernels, excite], factors };
 }
+
+/** "layer1.0.se.fc1+fc2": all of its layers, those after the first by their own part of the path. */
+const excitationName = ([first = "", ...others]: readonly string[]): string =>
+  [first, ...others.map((path) => path.slice(path.lastIndexOf(".") + 1))].join("+");
 
 /** The kernel with loads of a gate at [n, c, 0, 0] turned into loads of its factors at [n, c]. `factors`: graph's value -> excite's output. */
 export function readGate(k: Kernel, factors: ReadonlyMap<Value, Value>): Kernel {

@@ -26,12 +26,12 @@ describe("dispatches", () => {
       "maxpool",
       "layer1.0.conv1+relu",
       "layer1.0.conv2+relu+squeeze",
-      "layer1.0.se.fc1",
+      "layer1.0.se.fc1+fc2",
       "layer1.0.conv3+gate",
       "layer1.0.downsample+add+relu",
       "layer1.1.conv1+relu",
       "layer1.1.conv2+relu+squeeze",
-      "layer1.1.se.fc1",
+      "layer1.1.se.fc1+fc2",
       "layer1.1.conv3+gate+add+relu",
     ]);
   });

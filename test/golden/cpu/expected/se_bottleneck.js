@@ -61,7 +61,7 @@ export async function load(options = {}) {
     conv1x1_12x9x5_8(inputs.image, a_conv_weight, a_bn_shift, a_relu, rows);
     // b.conv + relu + squeeze · sample.se:1
     conv3x3_8x9x5_8(a_relu, b_conv_weight, b_bn_shift, b_relu, se_gap_sums, padded, rows);
-    // se.fc1 · sample.se:1
+    // se.fc1 + fc2 · sample.se:1
     excite_8_5_20(se_fc2_weight, se_fc2_bias, se_fc1_weight, se_fc1_weight_2, se_gap_sums, se_gate);
     // c.conv + gate · sample.se:1
     conv1x1_8x5x3_20(b_relu, c_conv_weight, c_bn_shift, se_gate, se_scale, rows);

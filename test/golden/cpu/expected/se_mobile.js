@@ -58,7 +58,7 @@ export async function load(options = {}) {
     conv1x1_6x8x10_24(inputs.image, expand_conv_weight, expand_bn_shift, expand_hswish, rows);
     // depthwise.conv + hswish + squeeze · sample.se:1
     depthwise5x5_24x8x10_24(expand_hswish, depthwise_conv_weight, depthwise_bn_shift, depthwise_hswish, se_gap_sums, padded, rows);
-    // se.fc1 · sample.se:1
+    // se.fc1 + fc2 · sample.se:1
     excite_24_6_24(se_gap_sums, se_fc1_weight, se_fc1_bias, se_fc2_weight, se_fc2_bias, se_gate);
     // project.conv + gate · sample.se:1
     conv1x1_24x4x5_9(depthwise_hswish, project_conv_weight, project_bn_shift, se_gate, project_conv, padded, rows);
