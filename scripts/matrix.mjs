@@ -12,7 +12,7 @@ const PARTS = [
   "test/docs.test.ts",
   "test/cli/compile.test.ts",
   "test/cli/engine.test.ts",
-  "test/random",
+  "test/random/wasm.test.ts",
 ];
 const versions = process.argv.length > 2 ? process.argv.slice(2) : ["22", "24"];
 

@@ -1,17 +1,13 @@
-/** Random nets on every target that needs no device. */
+/** Random nets on the other targets that need no device. */
 import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { onnx } from "../../backends/onnx/index.ts";
 import { tfjs } from "../../backends/tfjs/index.ts";
-import { wasm } from "../../backends/wasm/index.ts";
 import { randomNets } from "./judge.ts";
 
 const of = (backend: unknown): Backend => backend as Backend;
 
 randomNets(of(cpu), { nets: 100 });
 randomNets(of(cpu), { nets: 40, level: 0 });
-randomNets(of(wasm), { nets: 200 });
-randomNets(of(wasm), { nets: 40, level: 0 });
-randomNets(of(wasm), { nets: 40, threads: 3 });
 randomNets(of(tfjs), { nets: 60 });
 randomNets(of(onnx), { nets: 60 });
