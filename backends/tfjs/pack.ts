@@ -29,14 +29,35 @@ function permute(from: Float32Array, shape: readonly number[], order: readonly n
     for (let b = 0; b < d1; b++) {
       const base = a * s0 + b * s1;
       const to = (a * d1 + b) * d2 * d3;
-      for (let c0 = 0; c0 < d2; c0 += TILE) {
-        const c1 = Math.min(d2, c0 + TILE);
-        for (let e0 = 0; e0 < d3; e0 += TILE) {
-          const e1 = Math.min(d3, e0 + TILE);
-          for (let c = c0; c < c1; c++) for (let e = e0; e < e1; e++) into[to + c * d3 + e] = from[base + c * s2 + e * s3] as number;
+      for (let c = 0; c < d2; c += TILE) {
+        for (let e = 0; e < d3; e += TILE) {
+          const source = { from, at: base + c * s2 + e * s3, rowStep: s2, step: s3 };
+          moveTile(source, into, to + c * d3 + e, d3, Math.min(TILE, d2 - c), Math.min(TILE, d3 - e));
         }
       }
     }
+  }
+}
+
+interface Strided {
+  readonly from: Float32Array;
+  readonly at: number;
+  readonly rowStep: number;
+  readonly step: number;
+}
+
+/** One tile into rows that are `pitch` apart. By itself, since the engine optimises functions better than inner loops. */
+function moveTile(
+  { from, at, rowStep, step }: Strided,
+  into: Float32Array,
+  to: number,
+  pitch: number,
+  rows: number,
+  columns: number,
+): void {
+  for (let row = 0; row < rows; row++) {
+    const first = to + row * pitch;
+    for (let i = first, source = at + row * rowStep; i < first + columns; i++, source += step) into[i] = from[source] as number;
   }
 }
 

@@ -63,14 +63,32 @@ function fillDense(from: Float32Array, into: Float32Array, outputs: number, inpu
   const inQuads = quadsUp(inputs);
   const outQuads = quadsUp(outputs);
   const row = inputs * taps;
-  for (let oq = 0; oq < outQuads; oq++) {
-    const lanes = Math.min(4, outputs - oq * 4);
-    for (let i = 0; i < inputs; i++) {
-      for (let tap = 0; tap < taps; tap++) {
-        const to = ((tap * inQuads + (i >> 2)) * outQuads + oq) * 16 + (i & 3) * 4;
-        const at = oq * 4 * row + i * taps + tap;
-        for (let lane = 0; lane < lanes; lane++) into[to + lane] = from[at + lane * row] as number;
-      }
+  const walk = { row, inputs, taps, quadStep: outQuads * 16, tapStep: inQuads * outQuads * 16 };
+  for (let oq = 0; oq < outQuads; oq++) fillQuads(from, oq * 4 * row, Math.min(4, outputs - oq * 4), into, oq * 16, walk);
+}
+
+interface QuadWalk {
+  /** Elements of one output's weights. */
+  readonly row: number;
+  readonly inputs: number;
+  readonly taps: number;
+  /** How far apart the next four inputs and the next tap lie in the packing. */
+  readonly quadStep: number;
+  readonly tapStep: number;
+}
+
+/** Up to four outputs. By itself, since the engine optimises functions better than inner loops. */
+function fillQuads(from: Float32Array, first: number, lanes: number, into: Float32Array, base: number, walk: QuadWalk): void {
+  const { row, inputs, taps, quadStep, tapStep } = walk;
+  for (let i = 0, at = first; i < inputs; i++) {
+    let to = base + (i >> 2) * quadStep + (i & 3) * 4;
+    for (let tap = 0; tap < taps; tap++, at++, to += tapStep) {
+      if (lanes === 4) {
+        into[to] = from[at] as number;
+        into[to + 1] = from[at + row] as number;
+        into[to + 2] = from[at + 2 * row] as number;
+        into[to + 3] = from[at + 3 * row] as number;
+      } else for (let lane = 0; lane < lanes; lane++) into[to + lane] = from[at + lane * row] as number;
     }
   }
 }
