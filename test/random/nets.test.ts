@@ -7,7 +7,7 @@ import { randomNets } from "./judge.ts";
 
 const of = (backend: unknown): Backend => backend as Backend;
 
-randomNets(of(cpu), { nets: 100 });
-randomNets(of(cpu), { nets: 40, level: 0 });
+randomNets(of(cpu), { nets: 60 });
+randomNets(of(cpu), { nets: 30, level: 0 });
 randomNets(of(tfjs), { nets: 60 });
 randomNets(of(onnx), { nets: 60 });
