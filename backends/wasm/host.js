@@ -292,7 +292,7 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
 
 /** @param {URL | string} where @param {string} module @returns {WorkerPlace} */
 function givenWorker(where, module) {
-  const url = () => (where instanceof URL ? where : new URL(where, /** @type {any} */ (globalThis).document?.baseURI ?? module));
+  const url = () => new URL(where, /** @type {any} */ (globalThis).document?.baseURI ?? module);
   return { url, start: () => new /** @type {any} */ (globalThis).Worker(url(), { type: "module" }) };
 }
 
