@@ -5,8 +5,8 @@ import v8 from "node:v8";
 /**
  * A command runs for a second or less in a great many small functions; V8 would put more CPU time into optimising them, and again after each
  * wrong guess, than they take. Measured with Node 20, all nets that ship: --target wasm 29 s of CPU by V8's own budget of 66 kB of bytecode,
- * 21 s by this one; webgpu 18.6 and 15 s; one net for three targets 1.8 and 1.7 s. Later engines have no such budget, count calls before they optimise, and
- * would print an error about the flag.
+ * 21 s by this one; webgpu 18.6 and 15 s; one net for three targets 1.8 and 1.7 s. Later engines have no such budget: they count calls before
+ * they optimise, and would print an error about the flag.
  */
 if (process.versions.v8.startsWith("11.")) v8.setFlagsFromString("--interrupt-budget=1000000");
 

@@ -11,8 +11,10 @@ interface Mailbox {
   work?: () => unknown;
 }
 
-const MAILBOX = Symbol.for("sec.interruptible");
-const script = new Script(`globalThis[Symbol.for("sec.interruptible")].work()`);
+/** A script sees nothing of this module but the global object. */
+const KEY = "sec.interruptible";
+const MAILBOX = Symbol.for(KEY);
+const script = new Script(`globalThis[Symbol.for("${KEY}")].work()`);
 
 export async function interruptible<T>(work: () => T): Promise<Awaited<T>> {
   // what was pressed before is heard by the handler, in a turn of its own

@@ -1,16 +1,23 @@
 #!/usr/bin/env node
 /** The `sec` command. The only place with process.exit. */
 import "./engine.ts";
+import type { Message } from "../compiler/diagnostics/diagnostic.ts";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { type Io, processIo } from "./io.ts";
 import { runCli } from "./program.ts";
 import { EXIT } from "./session.ts";
+
+/** Where there is no session to report to. */
+function giveUp({ code, title }: Message): never {
+  process.stderr.write(`error ${code}: ${title}\n`);
+  process.exit(EXIT.usage);
+}
 
 process.once("SIGINT", () => process.exit(EXIT.interrupted));
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // `sec inspect ... | head` closes the pipe early; that is no failure
   if (error.code === "EPIPE") process.exit(EXIT.ok);
-  process.stderr.write(`error SE522: cannot write standard output: ${error.message}\n`);
-  process.exit(EXIT.usage);
+  giveUp(messages.SE522.stdout({ reason: error.message }));
 });
 // nobody reads the messages: that changes neither the work nor its exit code
 process.stderr.on("error", () => undefined);
@@ -19,8 +26,7 @@ function surroundings(): Io {
   try {
     return processIo();
   } catch {
-    process.stderr.write("error SE520: the working directory does not exist any more\n");
-    process.exit(EXIT.usage);
+    return giveUp(messages.SE520.nowhere());
   }
 }
 

@@ -71,6 +71,16 @@ export interface MatchingOptions {
   readonly partial?: boolean;
 }
 
+/** What says how a file's tensors meet those of the net, and nothing without a file. */
+export const MATCHING = [
+  "rename",
+  "strip",
+  "fresh",
+  "zeroBias",
+  "ignoreExtra",
+  "partial",
+] as const satisfies readonly (keyof MatchingOptions)[];
+
 export interface WeightOptions extends MatchingOptions {
   readonly weights?: string;
   readonly seed: number;

@@ -20,7 +20,7 @@ import {
   weightReader,
 } from "../compiler/index.ts";
 import { netsThatFit } from "./fitting-nets.ts";
-import type { MatchingOptions, WeightOptions } from "./options.ts";
+import { MATCHING, type MatchingOptions, type WeightOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import { readTextFile, systemReason } from "./spec-files.ts";
 
@@ -54,7 +54,6 @@ function fileSource(descriptor: number): ByteSource {
   };
 }
 
-const MATCHING = ["rename", "strip", "fresh", "zeroBias", "ignoreExtra", "partial"] as const satisfies readonly (keyof MatchingOptions)[];
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
 /** Opens the file of --weights, if there is one; the index of a sharded set opens its parts. Undefined after a reported problem. */

@@ -76,13 +76,16 @@ const milliseconds = (t: number): number => Math.round(t * 100) / 100;
 /** --dry-run and --check write nothing, whatever else is asked for. */
 const writes = (options: CompileOptions): boolean => !options.dryRun && !options.check;
 
-const printsOnly = (options: CompileOptions): boolean => options.emit === "graph" || options.emit === "kernels" || options.outDir === "-";
+/** A stage on the way, in place of files. */
+const printsStage = ({ emit }: CompileOptions): boolean => emit === "graph" || emit === "kernels";
+
+const printsOnly = (options: CompileOptions): boolean => printsStage(options) || options.outDir === "-";
 
 /** What prints text on standard output, where --json promises JSON and nothing else. */
 function checkPrinted(session: Session, options: CompileOptions): boolean {
   if (!session.options.json) return true;
   const printed = [
-    ...(options.emit === "graph" || options.emit === "kernels" ? [`--emit ${options.emit}`] : []),
+    ...(printsStage(options) ? [`--emit ${options.emit}`] : []),
     ...(options.printAfter === undefined ? [] : ["--print-after"]),
     ...(options.outDir === "-" ? ["--out-dir -"] : []),
   ];
@@ -145,7 +148,7 @@ function targetRow(folder: string, emitted: EmittedTarget, target: string): stri
 
 /** Stages and dry runs need no values; what looks at the finished files needs them in memory; everything else writes as it packs. */
 function storeFor(options: CompileOptions, folder: string, window: Window): FileStore | WeightsStore | undefined {
-  if (options.emit === "graph" || options.emit === "kernels") return sizesStore();
+  if (printsStage(options)) return sizesStore();
   if (options.check || options.validate || options.metafile !== undefined || options.outDir === "-") return undefined;
   return options.dryRun ? sizesStore() : fileStore(folder, window);
 }

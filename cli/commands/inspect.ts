@@ -5,6 +5,7 @@ import { costOf } from "../../compiler/nets.ts";
 import { action, type Register } from "../command.ts";
 import { type LoadedNet, loadOneNet } from "../frontend.ts";
 import {
+  MATCHING,
   type NetOptions,
   type SizeOptions,
   type TargetOptions,
@@ -73,8 +74,7 @@ function print(session: Session, net: LoadedNet, batch: number, kernels: Readonl
 
 /** --weights: says what of the file fits, and reports what does not. */
 async function weightsFit(session: Session, net: LoadedNet, options: InspectOptions): Promise<boolean> {
-  const { weights, rename, strip, fresh, zeroBias, ignoreExtra, partial } = options;
-  if ([weights, rename, strip, fresh, zeroBias, ignoreExtra, partial].every((given) => given === undefined)) return true;
+  if (options.weights === undefined && MATCHING.every((name) => options[name] === undefined)) return true;
   const { openWeights, weightsOf } = await import("../weights.ts");
   const opened = openWeights(session, options);
   if (!opened?.file) return opened !== undefined;

@@ -363,6 +363,7 @@ export const messages = {
     option: (p: { problem: P; command: P }): Message => ({ code: "SE520", severity: "error", title: `${p.problem}`, notes: [], help: `\`sec help ${p.command}\` lists the options` }),
     global: (p: { problem: P }): Message => ({ code: "SE520", severity: "error", title: `${p.problem}`, notes: [], help: "`sec help` lists the commands and the options of all" }),
     twice: (p: { first: P; second: P; net: P }): Message => ({ code: "SE520", severity: "error", title: `\`${p.first}\` and \`${p.second}\` both give a net called \`${p.net}\`, and there is one folder for it`, notes: [], help: "compile them one by one, each with an --out-dir of its own" }),
+    nowhere: (): Message => ({ code: "SE520", severity: "error", title: "the working directory does not exist any more", notes: [], help: "go to a folder that exists" }),
     needs: (p: { option: P; needed: P }): Message => ({ code: "SE520", severity: "error", title: `\`${p.option}\` has no effect without \`${p.needed}\``, notes: [] }),
     value: (p: { option: P; want: P; given: P }): Message => ({ code: "SE520", severity: "error", title: `${p.option} wants ${p.want}, got \`${p.given}\``, notes: [] }),
   },
@@ -376,6 +377,7 @@ export const messages = {
     failed: (p: { path: P; reason: P }): Message => ({ code: "SE522", severity: "error", title: `cannot write \`${p.path}\`: ${p.reason}`, notes: [] }),
     foreign: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` was not written by sec`, notes: [], help: "choose another place, or --force to overwrite it" }),
     folder: (p: { path: P }): Message => ({ code: "SE522", severity: "error", title: `\`${p.path}\` is a file, not a folder`, notes: [], help: "choose another place" }),
+    stdout: (p: { reason: P }): Message => ({ code: "SE522", severity: "error", title: `cannot write standard output: ${p.reason}`, notes: [] }),
   },
   SE523: {
     invalid: (p: { file: P; problem: P }): Message => ({ code: "SE523", severity: "error", title: `\`${p.file}\`: ${p.problem}`, notes: [] }),
