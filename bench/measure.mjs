@@ -38,5 +38,5 @@ export function measureNode(args, { runs = 5, cwd = root, warmup = 1 } = {}) {
   };
 }
 
-export const sec = path.join(root, "dist/cli/main.js");
+export const sec = path.join(root, "dist/cli/main.cjs");
 export const ms = (x) => `${x.toFixed(0)} ms`;

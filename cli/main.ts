@@ -1,41 +1,10 @@
 #!/usr/bin/env node
-/** The `sec` command. The only place with process.exit. */
+/** The `sec` command: the engine's settings first, then everything else. */
 import "./engine.ts";
-import type { Message } from "../compiler/diagnostics/diagnostic.ts";
-import { messages } from "../compiler/diagnostics/messages.gen.ts";
-import { type Io, processIo } from "./io.ts";
-import { runCli } from "./program.ts";
-import { EXIT } from "./session.ts";
+import { loadProgram, type Program } from "./script.ts";
 
-/** Where there is no session to report to. */
-function giveUp({ code, title }: Message): never {
-  process.stderr.write(`error ${code}: ${title}\n`);
-  process.exit(EXIT.usage);
-}
+/** The program's script beside this file, where both are bundled (scripts/bundle-cli.mjs); in the source tree its modules are loaded. */
+declare const SCRIPT: string | undefined;
 
-process.once("SIGINT", () => process.exit(EXIT.interrupted));
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // `sec inspect ... | head` closes the pipe early; that is no failure
-  if (error.code === "EPIPE") process.exit(EXIT.ok);
-  giveUp(messages.SE522.stdout({ reason: error.message }));
-});
-// nobody reads the messages: that changes neither the work nor its exit code
-process.stderr.on("error", () => undefined);
-
-function surroundings(): Io {
-  try {
-    return processIo();
-  } catch {
-    return giveUp(messages.SE520.nowhere());
-  }
-}
-
-const code = await runCli(process.argv.slice(2), surroundings());
-process.exitCode = code;
-// a pipe takes what was written bit by bit; leaving earlier would cut it off
-const flushed = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write("", () => resolve()));
-await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-// a Ctrl-C during the last work is heard in the next turn
-await new Promise((resolve) => setImmediate(resolve));
-// a software GPU's threads keep Node alive after everything is disposed
-process.exit(code);
+const program: Promise<Program> = typeof SCRIPT === "string" ? Promise.resolve(loadProgram(SCRIPT)) : import("./process.ts");
+void program.then(({ runProcess }) => runProcess());

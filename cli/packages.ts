@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { importUrl } from "../backends/module/import-url.ts";
 import type { Session } from "./session.ts";
 
 /** The default export of a package that the user's project has, or undefined when it is not installed there. */
@@ -13,5 +14,5 @@ export async function loadInstalledBackend(session: Session, packageName: string
   } catch {
     return undefined;
   }
-  return ((await import(pathToFileURL(entry).href)) as { default: unknown }).default;
+  return (await importUrl<{ default: unknown }>(pathToFileURL(entry).href)).default;
 }

@@ -1,6 +1,7 @@
 /** Imports an emitted module in this process. Nothing is written: its text becomes a data: URL, its weights are passed as bytes. */
 import { must } from "../../compiler/invariant.ts";
 import type { Artifact, Tensors } from "../backend.ts";
+import { importUrl } from "./import-url.ts";
 import { fileName } from "./text.ts";
 
 export interface LoadedNet {
@@ -16,9 +17,8 @@ export interface EmittedModule {
 }
 
 /** Imports the text of an ES module that imports nothing itself. */
-export async function importText<T>(text: string): Promise<T> {
-  return (await import(`data:text/javascript;base64,${Buffer.from(text, "utf8").toString("base64")}`)) as T;
-}
+export const importText = <T>(text: string): Promise<T> =>
+  importUrl<T>(`data:text/javascript;base64,${Buffer.from(text, "utf8").toString("base64")}`);
 
 export async function importModule(files: readonly Artifact[], net: string): Promise<EmittedModule> {
   const file = (path: string): Artifact =>

@@ -4,6 +4,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Artifact, LayerTime, Runner, Unavailable } from "../backend.ts";
 import { importModule, type LoadedNet } from "../module/import-module.ts";
+import { importUrl } from "../module/import-url.ts";
 
 interface Dawn {
   create(flags: string[]): GPU;
@@ -41,7 +42,7 @@ async function openGpu(backend?: "null"): Promise<GPU | Unavailable> {
       continue;
     }
     try {
-      const dawn = (await import(pathToFileURL(entry).href)) as Dawn;
+      const dawn = await importUrl<Dawn>(pathToFileURL(entry).href);
       Object.assign(globalThis, dawn.globals);
       const gpu = dawn.create(backend ? [`backend=${backend}`] : []);
       held[key] = gpu;

@@ -1,0 +1,82 @@
+/**
+ * After `tsc`: replaces dist/cli by bundles of the command line with everything it imports. A command that starts by loading some three
+ * hundred small modules spends most of its time there; as a library the package stays unbundled. Run-time packages that are optional stay outside.
+ */
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type Plugin, rolldown, type TransformOptions } from "rolldown";
+import { IMPORTER } from "../cli/script.ts";
+
+const OPTIONAL = ["webgpu", "@tensorflow/tfjs", "@tensorflow/tfjs-node", "vitest"];
+
+/** zod's messages in sixty languages; ours are our own. */
+const englishOnly: Plugin = {
+  name: "english-only",
+  load: { filter: { id: /zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, handler: () => 'export { default as en } from "./en.js";' },
+};
+
+/** commander loads it for commands that are programs of their own; here there are none. */
+const noChildProcess: Plugin = {
+  name: "no-child-process",
+  resolveId: {
+    filter: { id: /^node:child_process$/ },
+    handler: (_id, importer) => (/[\\/]commander[\\/]/.test(importer ?? "") ? "\0absent" : null),
+  },
+  load: { filter: { id: /^\0absent$/ }, handler: () => "export {};" },
+};
+
+/** Left where it is by the program, and a bundle of its own. */
+const importer: Plugin = {
+  name: "importer",
+  resolveId: {
+    filter: { id: /[\\/]import-url\.ts$/ },
+    handler: (_id, from) => (from === undefined ? null : { id: IMPORTER, external: true }),
+  },
+};
+
+/** Writes the bundle of one entry; the files that are in it. */
+async function bundle(input: Record<string, string>, format: "cjs" | "esm", transform: TransformOptions = {}): Promise<string[]> {
+  const extension = format === "cjs" ? "cjs" : "js";
+  const made = await rolldown({
+    input,
+    platform: "node",
+    external: OPTIONAL,
+    resolve: { mainFields: ["module", "main"] },
+    transform,
+    plugins: [englishOnly, noChildProcess, importer],
+  });
+  const { output } = await made.write({
+    dir: "dist/cli",
+    format,
+    entryFileNames: `[name].${extension}`,
+    // in the folder of the entries: cli/script.ts counts on it
+    chunkFileNames: `[name]-[hash].${extension}`,
+    // ASCII takes half the memory, and no time to decode
+    minify: { compress: false, mangle: false, codegen: { asciiOnly: true } },
+  });
+  await made.close();
+  return output.flatMap((chunk) => ("moduleIds" in chunk ? chunk.moduleIds : []));
+}
+
+/** The licences of the packages that `files` are from, as those packages state them. */
+function licencesOf(files: readonly string[]): string {
+  const packages = new Set(files.map((file) => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0]));
+  const texts = [...packages].flatMap((folder) => {
+    if (folder === undefined) return [];
+    const { name, version, license } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+    const stated = readdirSync(folder).filter((f) => /^(licen[cs]e|notice)/i.test(f));
+    return [`${name} ${version} (${license})`, ...stated.sort().map((f) => readFileSync(path.join(folder, f), "utf8").trim())].join("\n\n");
+  });
+  return `${texts.sort().join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
+}
+
+rmSync("dist/cli", { recursive: true, force: true });
+const files = [
+  // scripts that V8 can keep compiled; a command's own part is loaded when it runs
+  ...(await bundle({ process: "cli/process.ts" }, "cjs")),
+  ...(await bundle({ main: "cli/main.ts" }, "cjs", { define: { SCRIPT: '"process.cjs"' } })),
+  ...(await bundle({ "import-url": "backends/module/import-url.ts" }, "cjs")),
+  ...(await bundle({ images: "cli/images.ts" }, "esm")),
+];
+chmodSync("dist/cli/main.cjs", 0o755);
+writeFileSync("dist/cli/licenses.txt", licencesOf(files));
