@@ -1,7 +1,8 @@
 /** How numbers and tables look for people; the JSON of diagnostics. */
 export { diagnosticToJson } from "../compiler/diagnostics/render.ts";
 
-export const thousands = (n: number): string => n.toLocaleString("en-US");
+/** "1,200" for a whole number. Not by locale: its tables take longer to load than most commands need. */
+export const thousands = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1 layer", "1,200 layers". */
 export const counted = (n: number, one: string, many = `${one}s`): string => `${thousands(n)} ${n === 1 ? one : many}`;

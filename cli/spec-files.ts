@@ -8,6 +8,7 @@ import { LIMITS } from "../compiler/limits.ts";
 import { type SourceFile, sourceFile } from "../compiler/source.ts";
 import { readUpTo } from "./io.ts";
 import { shippedNets } from "./package-root.ts";
+import { thousands } from "./report.ts";
 import type { Session } from "./session.ts";
 
 export interface SpecArgument {
@@ -54,7 +55,7 @@ export function readTextFile(absolute: string, limit: number = LIMITS.fileBytes)
   try {
     const stat = statSync(absolute);
     if (stat.isDirectory()) return { ok: false, reason: "it is a folder" };
-    if (stat.size > limit) return tooLarge(stat.size.toLocaleString("en-US"), limit);
+    if (stat.size > limit) return tooLarge(thousands(stat.size), limit);
     return decode(stat.isFile() ? readFileSync(absolute) : readSpecial(absolute, limit + 1), limit);
   } catch (error) {
     return { ok: false, reason: systemReason(error) };

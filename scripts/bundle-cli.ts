@@ -20,7 +20,7 @@ const noChildProcess: Plugin = {
   name: "no-child-process",
   resolveId: {
     filter: { id: /^node:child_process$/ },
-    handler: (_id, importer) => (/[\\/]commander[\\/]/.test(importer ?? "") ? "\0absent" : null),
+    handler: (_id, by) => (/[\\/]commander[\\/]/.test(by ?? "") ? "\0absent" : null),
   },
   load: { filter: { id: /^\0absent$/ }, handler: () => "export {};" },
 };
@@ -41,7 +41,11 @@ async function bundle(input: Record<string, string>, format: "cjs" | "esm", tran
     input,
     platform: "node",
     external: OPTIONAL,
-    resolve: { mainFields: ["module", "main"] },
+    resolve: {
+      mainFields: ["module", "main"],
+      // its other form loads threads, which are not used here
+      alias: { fflate: path.resolve("node_modules/fflate/esm/browser.js") },
+    },
     transform,
     plugins: [englishOnly, noChildProcess, importer],
   });

@@ -9,7 +9,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { compiledName, openScripts, type Program } from "../cli/script.ts";
 
-const COMMANDS = [["check", "se_resnet50"]];
+const COMMANDS = [
+  ["check", "se_resnet50"],
+  ["compile", "se_resnet50", "--target", "cpu,tfjs,webgpu,wasm,onnx,pytorch", "--dry-run"],
+  ["inspect", "se_resnet50"],
+];
 
 const silent = { write: () => undefined, isTTY: false, columns: 80 };
 const io = { cwd: process.cwd(), env: {}, stdout: silent, stderr: silent, stdin: () => new Uint8Array(), now: () => performance.now() };

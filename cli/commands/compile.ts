@@ -1,5 +1,4 @@
 /** `sec compile FILE...`: one folder per net and target. */
-import { createHash } from "node:crypto";
 import path from "node:path";
 import { type Command, Option } from "commander";
 import { type Artifact, type Backend, type WeightsStore, WRITTEN_BY } from "../../backends/backend.ts";
@@ -249,7 +248,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
         timings,
         ...(stale === undefined ? {} : { stale }),
       });
-      if (options.metafile !== undefined) job.meta.push(metaOf(job.outputs.at(-1) as Output, emitted));
+      if (options.metafile !== undefined) job.meta.push(await metaOf(job.outputs.at(-1) as Output, emitted));
       if (human) rows.push([...targetRow(shown, emitted, backend.name), ...(options.dryRun ? ["(not written)"] : [])]);
     }
   } finally {
@@ -270,7 +269,8 @@ function printSingle(session: Session, emitted: EmittedTarget, target: string): 
     session.usage(messages.SE520.value({ option: "--out-dir", want: `a folder for target ${target}, which writes no text`, given: "-" }));
 }
 
-function metaOf(output: Output, emitted: EmittedTarget): unknown {
+async function metaOf(output: Output, emitted: EmittedTarget): Promise<unknown> {
+  const { createHash } = await import("node:crypto");
   const hashes = emitted.artifacts.map((a) => ({
     path: a.path,
     bytes: sizeOf(a.contents),

@@ -2,9 +2,9 @@
  * model.py of every net that ships, in parts: PyTorch makes the weights, runs the net and writes them with the net's own `save_weights`; the
  * cpu target reads that file and gives the same numbers.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { emitTarget } from "../../backends/emit.ts";
@@ -13,17 +13,51 @@ import { modelText } from "../../backends/pytorch/model.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import type { CheckedNet } from "../../compiler/frontend.ts";
 import { matchWeights } from "../../compiler/weights/check.ts";
+import type { PieceStore } from "../../compiler/weights/piece-store.ts";
 import { weightReader } from "../../compiler/weights/reader.ts";
 import { bytesSource, openSafetensors } from "../../compiler/weights/safetensors.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
-import { pythonFor, runScript, temporary } from "./python.ts";
+import { type Answering, pythonFor, startScript, temporary } from "./python.ts";
 import { smallNet } from "./pytorch-nets.ts";
 import { everyNet } from "./whole-nets.ts";
 
 /** The two targets of one net, each within its own limit of the reference: so within the sum of each other. */
 const LIMIT = (cpu.wholeNetLimit ?? 0) + (pytorch.wholeNetLimit ?? 0);
-/** Nets whose files lie on the disk at one time: some 120 MB each. */
-const AT_ONCE = 12;
+
+/** One array that grows: what a net leaves there is overwritten by the next (why: scripts/test.mjs). */
+function reused(): (bytes: number) => Uint8Array<ArrayBuffer> {
+  let memory = new Uint8Array(0);
+  return (bytes) => {
+    if (memory.length < bytes) memory = new Uint8Array(bytes);
+    return memory.subarray(0, bytes);
+  };
+}
+const weightsMemory = reused();
+const packedMemory = reused();
+
+/** The weights file of the cpu target, in memory that the next net takes. */
+function packedStore(): PieceStore {
+  let file = packedMemory(0);
+  return {
+    open: (bytes) => {
+      file = packedMemory(bytes).fill(0);
+    },
+    piece: (at, bytes) => file.subarray(at, at + bytes),
+    done: () => undefined,
+    close: () => file,
+  };
+}
+
+function bytesOf(file: string): Uint8Array {
+  const descriptor = openSync(file, "r");
+  try {
+    const bytes = weightsMemory(fstatSync(descriptor).size);
+    for (let at = 0; at < bytes.length; ) at += readSync(descriptor, bytes, at, bytes.length - at, at);
+    return bytes;
+  } finally {
+    closeSync(descriptor);
+  }
+}
 
 const shapeAt1 = (shape: readonly (number | string)[]): number[] => shape.map((d) => (typeof d === "number" ? d : 1));
 const floats = (file: string): Float32Array => {
@@ -32,13 +66,10 @@ const floats = (file: string): Float32Array => {
 };
 
 function readerOf({ graph }: CheckedNet, file: string): WeightReader {
-  const opened = openSafetensors(file, bytesSource(readFileSync(file)));
+  const opened = openSafetensors(file, bytesSource(bytesOf(file)));
   if (!opened.ok) throw new Error(opened.problem.title);
   const { plan, diagnostics } = matchWeights(graph, opened.file, {});
-  expect(
-    diagnostics.map((d) => d.title),
-    graph.name,
-  ).toEqual([]);
+  expect(diagnostics.map((d) => d.title)).toEqual([]);
   return weightReader({ plan, file: opened.file });
 }
 
@@ -46,7 +77,18 @@ async function ourNumbers(net: CheckedNet, weights: WeightReader, inputs: Readon
   const diagnostics = new Diagnostics();
   const backend = cpu as unknown as Backend;
   const { graph, tree } = net;
-  const emitted = emitTarget({ backend, graph, tree, options: {}, weights, batch: 1, level: 2, diagnostics, source: "net.se" });
+  const emitted = emitTarget({
+    backend,
+    graph,
+    tree,
+    options: {},
+    weights,
+    batch: 1,
+    level: 2,
+    diagnostics,
+    source: "net.se",
+    store: packedStore(),
+  });
   expect(diagnostics.all).toEqual([]);
   const runner = await backend.runner?.(emitted.artifacts, graph.name);
   if (!runner || "unavailable" in runner) throw new Error("the cpu target runs everywhere");
@@ -73,12 +115,12 @@ async function judge(net: CheckedNet, folder: string): Promise<number> {
   const numbersOf = (name: string): Float32Array => floats(path.join(folder, `${name}.f32`));
   const inputs = Object.fromEntries(graph.inputs.map((v) => [v.name, numbersOf(v.name)]));
   const ours = await ourNumbers(net, readerOf(net, path.join(folder, "weights.safetensors")), inputs);
-  expect(Object.keys(ours), graph.name).toEqual(graph.outputs.map((o) => o.name));
+  expect(Object.keys(ours)).toEqual(graph.outputs.map((o) => o.name));
   const errors = Object.entries(ours).map(([name, values]) => {
     const theirs = numbersOf(name);
-    expect(theirs.length, graph.name).toBe(values.length);
+    expect(theirs.length).toBe(values.length);
     // numbers that are all alike would agree whatever the weights are
-    if (theirs.length > 1) expect(new Set(theirs).size, `${graph.name}: different values of ${name}`).toBeGreaterThan(1);
+    if (theirs.length > 1) expect(new Set(theirs).size, `different values of ${name}`).toBeGreaterThan(1);
     return difference(values, theirs);
   });
   return Math.max(...errors);
@@ -86,38 +128,28 @@ async function judge(net: CheckedNet, folder: string): Promise<number> {
 
 /** The tests of one of `parts` files: every so-many-th net, so that families are spread. */
 export function pytorchNumbers(part: number, parts: number): void {
+  let torch: Answering | undefined;
+  afterAll(() => torch?.close());
+  const folder = temporary();
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const nets = everyNet().filter((_, i) => i % parts === part - 1);
-  const groups = Array.from({ length: Math.ceil(nets.length / AT_ONCE) }, (_, i) => nets.slice(i * AT_ONCE, (i + 1) * AT_ONCE));
-  test.for(groups.map((group, i) => ({ number: i + 1, group })))(
-    "names, shapes and numbers of PyTorch, group $number",
-    { timeout: 600_000 },
-    async ({ group }, context) => {
-      const python = pythonFor(context);
-      const root = temporary();
-      onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-      const all = group.map((which) => ({ net: smallNet(which), folder: path.join(root, which.net) }));
-      for (const { net, folder } of all) {
-        const { graph, tree } = net;
-        mkdirSync(folder);
-        writeFileSync(path.join(folder, "model.py"), modelText(graph, tree, "net.se", "none.safetensors").text);
-        const shapes = Object.fromEntries(graph.inputs.map((v) => [v.name, shapeAt1(v.type.shape)]));
-        writeFileSync(path.join(folder, "inputs.json"), JSON.stringify(shapes));
-      }
-      const folders = all.map((n) => n.folder);
-      const states = JSON.parse(runScript(python, "pytorch_numbers.py", folders)) as { name: string; shape: number[]; dtype: string }[][];
-      const worst: [string, number][] = [];
-      for (const [i, { net, folder }] of all.entries()) {
-        const want = net.graph.weights.map((w) => ({
-          name: w.path,
-          shape: w.value.type.shape,
-          dtype: w.value.type.dtype === "i64" ? "torch.int64" : "torch.float32",
-        }));
-        expect(states[i], net.graph.name).toEqual(want);
-        worst.push([net.graph.name, await judge(net, folder)]);
-        rmSync(folder, { recursive: true });
-      }
-      console.log(`of the largest value: ${worst.map(([name, error]) => `${name} ${error.toExponential(1)}`).join(", ")}`);
-      expect(worst.filter(([, error]) => !(error <= LIMIT))).toEqual([]);
-    },
-  );
+  test.for(nets)("$net: names, shapes and numbers of PyTorch", { timeout: 600_000 }, async (which, context) => {
+    torch ??= startScript(pythonFor(context), "pytorch_numbers.py");
+    const net = smallNet(which);
+    const { graph, tree } = net;
+    writeFileSync(path.join(folder, "model.py"), modelText(graph, tree, "net.se", "none.safetensors").text);
+    const shapes = Object.fromEntries(graph.inputs.map((v) => [v.name, shapeAt1(v.type.shape)]));
+    writeFileSync(path.join(folder, "inputs.json"), JSON.stringify(shapes));
+    const state = JSON.parse(await torch.ask(folder)) as { name: string; shape: number[]; dtype: string }[];
+    expect(state).toEqual(
+      graph.weights.map((w) => ({
+        name: w.path,
+        shape: w.value.type.shape,
+        dtype: w.value.type.dtype === "i64" ? "torch.int64" : "torch.float32",
+      })),
+    );
+    const worst = await judge(net, folder);
+    console.log(`${which.net}: ${worst.toExponential(1)} of the largest value`);
+    expect(worst).toBeLessThanOrEqual(LIMIT);
+  });
 }

@@ -105,7 +105,7 @@ export function recorded(net: string): TorchOutput {
 }
 
 /** A Python with PyTorch and torchvision, Debian's first: a version manager's python3 before it in PATH does not see Debian's packages. */
-export const findTorch = (): string | undefined => findPython("torch, torchvision");
+export const findTorch = (): string | undefined => findPython(["torch", "torchvision"]);
 
 function judge(python: string, args: readonly string[]): string {
   const result = spawnSync(python, [JUDGE, ...args], { encoding: "utf8", maxBuffer: 2 ** 28 });

@@ -1,9 +1,7 @@
 """Runs emitted nets on weights made here, and writes what they gave.
 
-    python3 pytorch_numbers.py FOLDER...
-
-Each FOLDER has model.py and inputs.json, shapes by name. Written beside them: weights.safetensors by the net's own `save_weights`, and each
-input and output as NAME.f32. Prints names, shapes and types of every state dict as JSON. Statistics of batch norms are those of what arrives
+Each line of standard input is a folder with model.py and inputs.json, shapes by name. Written beside them: weights.safetensors by the net's own
+`save_weights`, and each input and output as NAME.f32. Answered by a line of JSON: names, shapes and types of the state dict. Statistics of batch norms are those of what arrives
 there, made uneven, as training would leave them: others make deep nets chaotic. Warnings are errors: nothing that a later PyTorch has removed
 may be used.
 """
@@ -56,8 +54,7 @@ def settle(norm, inputs):
     between(norm.running_var, 0.7 * variance, 1.4 * variance)
 
 
-answer = []
-for i, folder in enumerate(sys.argv[1:]):
+for i, folder in enumerate(line.rstrip("\n") for line in sys.stdin):
     spec = importlib.util.spec_from_file_location(f"model_{i}", os.path.join(folder, "model.py"))
     model = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(model)
@@ -77,5 +74,6 @@ for i, folder in enumerate(sys.argv[1:]):
     for name, tensor in {**inputs, **outputs}.items():
         tensor.contiguous().numpy().tofile(os.path.join(folder, f"{name}.f32"))
     model.save_weights(net, os.path.join(folder, "weights.safetensors"))
-    answer.append([{"name": n, "shape": list(t.shape), "dtype": str(t.dtype)} for n, t in net.state_dict().items()])
-json.dump(answer, sys.stdout)
+    print(json.dumps([{"name": n, "shape": list(t.shape), "dtype": str(t.dtype)} for n, t in net.state_dict().items()]), flush=True)
+    # before the next is made: it takes the memory of this one
+    del net, outputs
