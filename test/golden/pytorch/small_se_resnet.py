@@ -231,7 +231,7 @@ def write_tensors(path: Union[str, "os.PathLike[str]"], tensors: Dict[str, Tenso
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
             flat = tensor.detach().cpu().contiguous().reshape(-1)
-            file.write(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
+            file.write(flat.view(torch.uint8).numpy())
     os.replace(part, path)
 
 
