@@ -5,12 +5,6 @@ import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
 import type { Span } from "../compiler/source.ts";
 import { API_VERSION, type Backend } from "./backend.ts";
-import { cpu } from "./cpu/index.ts";
-import { onnx } from "./onnx/index.ts";
-import { pytorch } from "./pytorch/index.ts";
-import { tfjs } from "./tfjs/index.ts";
-import { wasm } from "./wasm/index.ts";
-import { webgpu } from "./webgpu/index.ts";
 
 export type { Backend };
 
@@ -22,10 +16,20 @@ export interface Reporter {
 /** The default export of a package of the user's project; undefined when it is not installed. Loading may run the package's code. */
 export type LoadPackage = (name: string) => Promise<unknown>;
 
-const builtIn: readonly Backend[] = [cpu, onnx, pytorch, tfjs, wasm, webgpu] as unknown as readonly Backend[];
+/** In alphabetical order of their names. A backend is loaded when it is asked for: each is more code than the compiler's passes. */
+const builtIn = new Map<string, () => Promise<unknown>>([
+  ["cpu", async () => (await import("./cpu/index.ts")).cpu],
+  ["onnx", async () => (await import("./onnx/index.ts")).onnx],
+  ["pytorch", async () => (await import("./pytorch/index.ts")).pytorch],
+  ["tfjs", async () => (await import("./tfjs/index.ts")).tfjs],
+  ["wasm", async () => (await import("./wasm/index.ts")).wasm],
+  ["webgpu", async () => (await import("./webgpu/index.ts")).webgpu],
+]);
 
-/** In alphabetical order of their names. */
-export const builtInBackends = (): readonly Backend[] => builtIn;
+export const builtInNames: readonly string[] = [...builtIn.keys()];
+
+export const builtInBackends = (): Promise<readonly Backend[]> =>
+  Promise.all([...builtIn.values()].map((load) => load() as Promise<Backend>));
 
 /**
  * The backend `--target name` means: built in, else from the packages of the configuration, else `sec-backend-<name>`.
@@ -37,8 +41,8 @@ export async function resolveBackend(
   reporter: Reporter,
   packages: readonly string[] = [],
 ): Promise<Backend | undefined> {
-  const own = builtIn.find((b) => b.name === name);
-  if (own) return own;
+  const own = builtIn.get(name);
+  if (own) return (await own()) as Backend;
   // a name from the command line becomes part of a package name: nothing but a plain name may
   const plain = /^[a-z0-9][a-z0-9._-]*$/i.test(name);
   const conventional = `sec-backend-${name}`;
@@ -54,12 +58,11 @@ export async function resolveBackend(
     }
     return checked(loaded, candidate, reporter);
   }
-  const names = builtIn.map((b) => b.name);
-  const near = nearest(name, names);
+  const near = nearest(name, builtInNames);
   reporter.report(
-    messages.SE511.unknown({ name, builtIn: names.join(", "), package: conventional }),
+    messages.SE511.unknown({ name, builtIn: builtInNames.join(", "), package: conventional }),
     undefined,
-    near === undefined || names.length === 1 ? {} : { help: `did you mean \`${near}\`?` },
+    near === undefined ? {} : { help: `did you mean \`${near}\`?` },
   );
   return undefined;
 }

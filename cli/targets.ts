@@ -1,6 +1,6 @@
 /** Resolves --target and --set to backends with checked options. */
 import { type EmittedTarget, emitTarget as emit } from "../backends/emit.ts";
-import { type Backend, builtInBackends, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
+import { type Backend, builtInNames, parseBackendOptions, resolveBackend } from "../backends/registry.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Config } from "./config.ts";
 import { interruptible } from "./interruptible.ts";
@@ -22,7 +22,7 @@ export async function chooseTargets(
   fallback: readonly string[],
 ): Promise<readonly ChosenTarget[] | undefined> {
   const wanted = options.target ?? config.targets ?? fallback;
-  const names = [...new Set(wanted.flatMap((n) => (n === "all" ? builtInBackends().map((b) => b.name) : [n])))];
+  const names = [...new Set(wanted.flatMap((n) => (n === "all" ? builtInNames : [n])))];
   const chosen: ChosenTarget[] = [];
   const usage = { report: session.usage };
   for (const name of names) {

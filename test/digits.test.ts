@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { builtInBackends } from "../backends/registry.ts";
 import { describeDigits } from "./judges/digits.ts";
 
-for (const backend of builtInBackends()) if (backend.name !== "webgpu") describeDigits(backend);
+for (const backend of await builtInBackends()) if (backend.name !== "webgpu") describeDigits(backend);
 
 test("the example is small enough to ship", () => {
   expect(statSync("examples/digits/digits_se_resnet20.safetensors").size).toBeLessThan(2e6);

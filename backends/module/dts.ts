@@ -77,7 +77,7 @@ export function declarations(s: Signature, extras: DeclarationExtras = {}): stri
   const options: Member[] = [
     {
       text: "weights?: ArrayBuffer | Uint8Array | URL | string",
-      doc: "Default: the file beside this module; fetched in browsers, read in Node, Deno and Bun.",
+      doc: "Default: the file beside this module; fetched in browsers, read in Node, Deno and Bun. Bytes are not copied: leave them as they are.",
     },
     ...(extras.options ?? []),
   ];

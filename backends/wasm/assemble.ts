@@ -8,8 +8,10 @@ import { WRITTEN_BY } from "../backend.ts";
 import { digestFunction } from "./digest.ts";
 import { encodeModule, Linker } from "./encoder.ts";
 import { type FunctionBody, FunctionWriter, type Local } from "./function-writer.ts";
-import { addressOf, CONTROL, type MemoryPlan, MOST_BYTES, MOST_THREADS, PAGE } from "./memory.ts";
+import type { PackedTensor } from "./kernel-code.ts";
+import { addressOf, CONTROL, type MemoryPlan, MOST_BYTES, MOST_THREADS, PAGE, packingKey } from "./memory.ts";
 import type { StepList } from "./steps.ts";
+import { isExpanded, type WeightsLayout } from "./weights-layout.ts";
 
 /** Looks at the generation before a thread goes to sleep: some 50 µs, less than it takes to wake one. */
 const SPINS = 20_000;
@@ -61,12 +63,15 @@ function share(): FunctionBody {
 }
 
 /**
- * `run(first, last, thread, threads, scratch, parts)`: every step is cut into parts, and a thread takes the next one when it is done with
- * one, so that a thread that was held up holds up no other.
+ * `run(first, last, thread, threads, scratch, parts, shift)`: every step is cut into parts, and a thread takes the next one when it is done
+ * with one, so that a thread that was held up holds up no other. Late weights lie `shift` bytes after their places.
  */
-function runFunction({ steps }: StepList, plan: MemoryPlan, program: Program, offsets: ReadonlyMap<string, number>): FunctionBody {
-  const f = new FunctionWriter(Array.from({ length: 6 }, () => "i32" as const));
-  const [first, last, thread, threads, scratch, parts] = [0, 1, 2, 3, 4, 5].map((i) => f.param(i)) as [
+function runFunction({ steps }: StepList, plan: MemoryPlan, program: Program, layout: WeightsLayout): FunctionBody {
+  const { offsets } = layout;
+  const late = new Set(layout.late.map(packingKey));
+  const f = new FunctionWriter(Array.from({ length: 7 }, () => "i32" as const));
+  const [first, last, thread, threads, scratch, parts, shift] = [0, 1, 2, 3, 4, 5, 6].map((i) => f.param(i)) as [
+    Local,
     Local,
     Local,
     Local,
@@ -84,6 +89,7 @@ function runFunction({ steps }: StepList, plan: MemoryPlan, program: Program, of
       for (const place of addresses) {
         f.i32(addressOf(place, plan, program, offsets));
         if (place.region === "scratch") f.get(scratch).op("i32.add");
+        else if (place.region === "packed" && late.has(packingKey(place.packing))) f.get(shift).op("i32.add");
       }
       f.call(code.body);
     };
@@ -133,22 +139,17 @@ function warmFunction(linker: Linker, kernels: ReadonlySet<FunctionBody>): Funct
   return f.finish("warm-all");
 }
 
-/** `expand(i, part, from)`: one part of the i-th expanded weight, which lies at `from`, to its place. */
-function expandFunction(expansions: readonly PlacedExpansion[]): FunctionBody {
-  const f = new FunctionWriter(["i32", "i32", "i32"]);
-  expansions.forEach(({ body, to }, i) => {
+/** `expand(i, part, from, to)`: one part of the i-th late weight, which lies at `from`, into what begins at `to`. */
+function expandFunction(late: readonly PackedTensor[]): FunctionBody {
+  const f = new FunctionWriter(["i32", "i32", "i32", "i32"]);
+  late.forEach(({ expansion }, i) => {
+    if (!expansion) return;
     f.get(f.param(0)).i32(i).op("i32.eq");
     f.if(() => {
-      f.get(f.param(1)).get(f.param(1)).i32(1).op("i32.add").get(f.param(2)).i32(to).call(body);
+      f.get(f.param(1)).get(f.param(1)).i32(1).op("i32.add").get(f.param(2)).get(f.param(3)).call(expansion.body);
     });
   });
   return f.finish("expand");
-}
-
-/** An expansion and the address of its result. */
-export interface PlacedExpansion {
-  readonly body: FunctionBody;
-  readonly to: number;
 }
 
 export interface Assembled {
@@ -159,18 +160,13 @@ export interface Assembled {
   readonly functions: Linker["functions"];
 }
 
-export function assemble(
-  list: StepList,
-  plan: MemoryPlan,
-  program: Program,
-  offsets: ReadonlyMap<string, number>,
-  expansions: readonly PlacedExpansion[],
-): Assembled {
+export function assemble(list: StepList, plan: MemoryPlan, program: Program, layout: WeightsLayout): Assembled {
   const linker = new Linker(0);
   const most = Math.min(MOST_BYTES, plan.bytes + (MOST_THREADS - 1) * plan.scratchBytes);
-  const run = runFunction(list, plan, program, offsets);
+  const run = runFunction(list, plan, program, layout);
   linker.indexOf(run);
-  const expand = expansions.length > 0 ? expandFunction(expansions) : undefined;
+  const expansions = layout.late.filter(isExpanded).map((p) => p.expansion);
+  const expand = expansions.length > 0 ? expandFunction(layout.late) : undefined;
   if (expand) linker.indexOf(expand);
   const kernels = new Set([...list.steps.map((s) => s.code.body), ...expansions.map((e) => e.body)]);
   const bytes = encodeModule(

@@ -6,8 +6,8 @@ export const host: string = `// Runs the WebAssembly of one net: chooses the bin
 /**
  * @typedef {[offset: number, elements: number]} Range bytes from the start of the memory, f32 numbers
  * @typedef {{ net: string, pages: number, scratch: number, scratchPages: number, weights: number, digest: number, copied: number,
- *   expansions: [offset: number, size: number, parts: number][], layers: string[],
- *   inputs: Range[], outputs: Range[], steps: { plain: number[], relaxed: number[] }, flags: { plain: number, relaxed: number },
+ *   late: [place: number, offset: number, size: number, parts: number][], window: number, layers: string[], inputs: Range[], outputs: Range[],
+ *   steps: { plain: number[], relaxed: number[] }, reads: { plain: number[], relaxed: number[] }, flags: { plain: number, relaxed: number },
  *   binaries: { plain: () => URL | string, relaxed: () => URL | string } }} Tables \`steps\`: by step, its layer; binaries: a place, or base64
  * @typedef {{ url: () => URL, start: () => any }} WorkerPlace
  * @typedef {ArrayBuffer | Uint8Array | URL | string} Bytes
@@ -64,30 +64,42 @@ async function prepare(net, bytes, pages, shared) {
 }
 
 /**
- * Copies the payload of the weights into the memory, expands what is kept smaller in the file, and returns the hash of the payload.
+ * The way of the weights from the payload of their file to the memory. Memory that is touched for the first time costs several times what a
+ * copy does. So large weights come late: for the first run one by one into the window, and to their places before the second.
  * @param {Tables} tables @param {any} memory @param {any} exports @param {Uint8Array} payload of the size that the tables expect
  */
-function bringWeights(tables, memory, exports, payload) {
-  const { weights, copied, expansions, scratch } = tables;
+function weightsOf(tables, memory, exports, payload) {
+  const { net, weights, copied, late, scratch } = tables;
   const bytes = new Uint8Array(memory.buffer);
-  const lanes = new Uint32Array(memory.buffer, tables.digest, 4);
-  lanes.set(SEEDS);
   /** @param {number} from @param {number} end @param {number} to */
-  const bring = (from, end, to) => {
-    bytes.set(payload.subarray(from, end), to);
-    exports.digest(to, to + end - from);
+  const copy = (from, end, to) => bytes.set(payload.subarray(from, end), to);
+  return {
+    /** Copies the small ones to their places; the hash of the payload. */
+    start() {
+      const lanes = new Uint32Array(memory.buffer, tables.digest, 4);
+      lanes.set(SEEDS);
+      for (let at = 0; at < payload.length; ) {
+        const end = Math.min(at + PIECE, at < copied ? copied : payload.length);
+        // what is late is only hashed: the first of its places holds it so long
+        const to = weights + Math.min(at, copied);
+        copy(at, end, to);
+        exports.digest(to, to + end - at);
+        at = end;
+      }
+      return hashText([...lanes]);
+    },
+    /** The i-th late ones. @param {number} i @param {number} to */
+    bring(i, to) {
+      if (payload.length === 0)
+        throw new Error(\`\${net}: the weights that load was given were transferred before the second run had used them\`);
+      const [, offset, size, parts] = late[i];
+      if (parts === 0) copy(offset, offset + size, to);
+      for (let part = 0; part < parts; part++) {
+        copy(offset + part * size, offset + (part + 1) * size, scratch);
+        exports.expand(i, part, scratch, to);
+      }
+    },
   };
-  for (let at = 0; at < copied; at += PIECE) bring(at, Math.min(at + PIECE, copied), weights + at);
-  expansions.forEach(([offset, size, parts], i) => {
-    const end = offset + parts * size;
-    for (let part = 0; part < parts; part++) {
-      bring(offset + part * size, offset + (part + 1) * size, scratch);
-      exports.expand(i, part, scratch);
-    }
-    // zeros up to the next tensor of the file are part of what is hashed
-    bring(end, expansions[i + 1]?.[0] ?? payload.length, scratch);
-  });
-  return hashText([...lanes]);
 }
 
 /**
@@ -139,8 +151,11 @@ async function startPool(net, threads, place, setup) {
   };
   hold(false);
   return {
-    /** One message per thread; the first thread answers when all have met after the last step. @param {boolean} timed */
-    run: (timed) =>
+    /**
+     * One message per thread; the first thread answers when all have met after the last step.
+     * @param {{ first: number, last: number, shift: number, timed: boolean }} order
+     */
+    run: (order) =>
       new Promise((resolve, reject) => {
         hold(true);
         fail = (error) => {
@@ -152,7 +167,7 @@ async function startPool(net, threads, place, setup) {
           hold(false);
           resolve(answer);
         };
-        for (const worker of workers) worker.postMessage({ timed });
+        for (const worker of workers) worker.postMessage(order);
       }),
     stop() {
       fail?.(new Error(\`\${net}: disposed while running\`));
@@ -193,7 +208,11 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   /** @type {any} */
   let memory = ready.memory;
   options.onProgress?.(1, 2);
-  found.check(bringWeights(tables, memory, ready.instance.exports, found.payload));
+  /** @type {any} Until all have their places. */
+  let waiting = weightsOf(tables, memory, ready.instance.exports, found.payload);
+  found.check(waiting.start());
+  const { late, window } = tables;
+  if (late.length === 0) waiting = undefined;
   const steps = tables.steps[kind];
   let young = 2;
   const scratchBytes = tables.scratchPages * 65536;
@@ -209,7 +228,6 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
       threads,
       scratch: tables.scratch,
       scratchBytes,
-      steps: steps.length,
       parts: threads * PARTS,
     };
     pool = await startPool(net, threads, chosen, setup);
@@ -229,25 +247,48 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
         new Float32Array(/** @type {any} */ (memory).buffer, offset, elements).slice(),
       ]),
     );
-  /** @param {Tensors} inputs @returns {Tensors | Promise<Tensors>} */
-  const compute = (inputs) => {
-    write(inputs);
-    if (pool) return pool.run(false).then(read);
+  /** @param {number} first @param {number} last @param {number} shift @returns {void | Promise<unknown>} */
+  const execute = (first, last, shift) => {
+    if (pool) return pool.run({ first, last, shift, timed: false });
     // kernels that the engine has not yet translated well are swapped between parts
-    run(0, steps.length, 0, 1, tables.scratch, young > 0 ? PARTS : 1);
+    run(first, last, 0, 1, tables.scratch, young > 0 ? PARTS : 1, shift);
+  };
+  const settle = () => {
+    for (const [i, [place]] of late.entries()) waiting?.bring(i, place);
+    waiting = undefined;
+  };
+  let ran = false;
+  const firstRun = async () => {
+    const [there] = late[window];
+    let next = 0;
+    for (const [i, reads] of tables.reads[kind].entries()) {
+      if (reads < 0) continue;
+      waiting.bring(reads, there);
+      await execute(next, i + 1, there - late[reads][0]);
+      next = i + 1;
+    }
+    await execute(next, steps.length, 0);
+    ran = true;
+  };
+  /** @param {Tensors} inputs @returns {Promise<Tensors>} */
+  const compute = async (inputs) => {
+    write(inputs);
+    if (waiting && ran) settle();
+    await (waiting ? firstRun() : execute(0, steps.length, 0));
     if (young > 0) young--;
     return read();
   };
   /** Milliseconds of each layer. @param {Tensors} inputs @returns {Promise<{ layer: string, ms: number }[]>} */
   const measure = async (inputs) => {
     write(inputs);
+    settle();
     /** @type {number[]} */
     let times = [];
-    if (pool) times = (await pool.run(true)).times;
+    if (pool) times = (await pool.run({ first: 0, last: steps.length, shift: 0, timed: true })).times;
     else {
       for (let i = 0; i < steps.length; i++) {
         const start = performance.now();
-        run(i, i + 1, 0, 1, tables.scratch, 1);
+        run(i, i + 1, 0, 1, tables.scratch, 1, 0);
         times.push(performance.now() - start);
       }
     }
@@ -273,7 +314,7 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     disposed = true;
     pool?.stop();
     pool = undefined;
-    memory = run = undefined;
+    memory = run = waiting = undefined;
   };
   const made = makeNet(net, signature.inputs, (inputs) => exclusive(() => compute(inputs)), free);
   return {
@@ -319,16 +360,17 @@ async function receive(data) {
     return;
   }
   const { run, setup } = state;
-  const { thread, threads, steps, parts } = setup;
+  const { thread, threads, parts } = setup;
+  const { first, last, shift, timed } = data;
   const scratch = setup.scratch + thread * setup.scratchBytes;
   const times = [];
-  if (data.timed) {
-    for (let i = 0; i < steps; i++) {
+  if (timed) {
+    for (let i = first; i < last; i++) {
       const start = performance.now();
-      run(i, i + 1, thread, threads, scratch, parts);
+      run(i, i + 1, thread, threads, scratch, parts, shift);
       times.push(performance.now() - start);
     }
-  } else run(0, steps, thread, threads, scratch, parts);
+  } else run(first, last, thread, threads, scratch, parts, shift);
   if (thread === 0) port.postMessage({ times });
 }
 

@@ -7,15 +7,16 @@ import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitt
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
 import { commentText, fileName, stringLiteral } from "../module/text.ts";
-import { ALIGNMENT, f32Section, packWeights, weightsText } from "../module/weights-file.ts";
+import { f32Section, packWeights, weightsText } from "../module/weights-file.ts";
 import { type Assembled, assemble } from "./assemble.ts";
 import { contractSteps } from "./contract-steps.ts";
 import { depthwiseSteps } from "./depthwise.ts";
 import { host, worker } from "./host.gen.ts";
-import type { Expansion, PackedTensor } from "./kernel-code.ts";
+import type { PackedTensor } from "./kernel-code.ts";
 import { kernelFiles } from "./kernel-files.ts";
-import { addressOf, CONTROL, MOST_BYTES, memoryPlan, PAGE, packingKey } from "./memory.ts";
+import { addressOf, CONTROL, MOST_BYTES, memoryPlan, PAGE } from "./memory.ts";
 import { type Port, type StepList, stepsOf } from "./steps.ts";
+import { lateOf, placeOf, weightsLayout } from "./weights-layout.ts";
 
 const options = z.strictObject({
   inline: z.boolean().default(false).meta({ description: "put the WebAssembly into the .js file, as base64" }),
@@ -53,32 +54,6 @@ function dts(signature: Signature, threads: boolean): string {
   });
 }
 
-/** Distinct packings of both binaries, in order of first use. */
-function packingsOf(lists: readonly StepList[]): PackedTensor[] {
-  const found = new Map<string, PackedTensor>();
-  for (const { steps } of lists)
-    for (const { addresses } of steps)
-      for (const place of addresses)
-        if (place.region === "packed" && !found.has(packingKey(place.packing))) found.set(packingKey(place.packing), place.packing);
-  return [...found.values()];
-}
-
-type Expanded = PackedTensor & { readonly expansion: Expansion };
-const isExpanded = (p: PackedTensor): p is Expanded => p.expansion !== undefined;
-
-/** Packings in the order of the file, those to be expanded last; their bytes from the start of the weights in memory. */
-function placed(all: readonly PackedTensor[]) {
-  const expanded = all.filter(isExpanded);
-  const packings = [...all.filter((p) => !isExpanded(p)), ...expanded];
-  const offsets = new Map<string, number>();
-  let bytes = 0;
-  for (const p of packings) {
-    offsets.set(packingKey(p), bytes);
-    bytes += Math.ceil(((p.expansion?.elements ?? p.elements) * 4) / ALIGNMENT) * ALIGNMENT;
-  }
-  return { packings, offsets, expanded, bytes };
-}
-
 function base64(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length; i += 4095) text += btoa(String.fromCharCode(...bytes.subarray(i, i + 4095)));
@@ -87,8 +62,9 @@ function base64(bytes: Uint8Array): string {
 
 function emit(program: Program, context: EmitContext<Options>): Emitted {
   const lists = [stepsOf(program, { relaxed: false }), stepsOf(program, { relaxed: true })] as const;
-  const { packings, offsets, expanded, bytes } = placed(packingsOf(lists));
-  const plan = memoryPlan(program, bytes, lists);
+  const layout = weightsLayout(lists);
+  const { packings, late, offsets } = layout;
+  const plan = memoryPlan(program, layout.bytes, lists);
   if (plan.bytes > MOST_BYTES) {
     const need = `${(plan.bytes / 2 ** 30).toFixed(1)} GiB`;
     context.diagnostics.report(messages.SE503.memory({ target: "wasm", net: program.name, need, limit: "4 GiB" }));
@@ -102,18 +78,20 @@ function emit(program: Program, context: EmitContext<Options>): Emitted {
     ),
     context.store,
   );
-  const expansions = expanded.map(({ expansion, ...p }) => ({
-    body: expansion.body,
-    to: plan.weights + must(offsets.get(packingKey(p)), "place"),
-  }));
-  const [plain, relaxed] = lists.map((list) => assemble(list, plan, program, offsets, expansions)) as [Assembled, Assembled];
+  const [plain, relaxed] = lists.map((list) => assemble(list, plan, program, layout)) as [Assembled, Assembled];
   const signature = signatureOf(program.name, program.inputs, program.outputs);
   const file = fileName(program.name);
   const { inline, threads } = context.options;
 
   const layers = [...new Set(lists.flatMap((l) => l.steps.map((s) => s.layer)))];
   const at = new Map(layers.map((layer, i) => [layer, i]));
+  const lateSteps = (list: StepList): string => list.steps.map((s) => lateOf(s, layout)).join(", ");
   const layerOf = (list: StepList): string => list.steps.map((s) => at.get(s.layer)).join(", ");
+  const lateRow = (p: PackedTensor, i: number): string => {
+    const parts = p.expansion?.parts ?? 0;
+    const from = must(packed.offsets[packings.length - late.length + i], "offset");
+    return `[${[plan.weights + placeOf(p, layout), from, (p.elements * 4) / Math.max(1, parts), parts].join(", ")}]`;
+  };
   const range = (p: Port): string => `[${addressOf(p.place, plan, program, offsets)}, ${p.elements}]`;
   const url = (name: string): string => `new URL(${stringLiteral(`./${name}`)}, import.meta.url)`;
   const binary = (assembled: Assembled, name: string): string =>
@@ -132,19 +110,26 @@ const TABLES = {
   scratchPages: ${plan.scratchBytes / PAGE},
   weights: ${plan.weights},
   digest: ${CONTROL.digest},
-  /** Bytes of the payload that lie in memory as they are; the rest is expanded: place in the payload, bytes of a part, parts. */
-  copied: ${packed.offsets[packings.length - expanded.length] ?? packed.payloadBytes},
-  expansions: [${expanded.map((p, i) => `[${must(packed.offsets[packings.length - expanded.length + i], "offset")}, ${(p.elements * 4) / p.expansion.parts}, ${p.expansion.parts}]`).join(", ")}],
+  /** Bytes of the payload that are copied while loading. */
+  copied: ${packed.offsets[packings.length - late.length] ?? packed.payloadBytes},
+  /** What comes later: place in memory, place in the payload, bytes of a part, parts that are expanded (0: as they are). */
+  late: [${late.map(lateRow).join(", ")}],
+  /** The late one whose place is the window. */
+  window: ${layout.window},
   /** Where the caller's numbers go: byte offset, f32 elements. */
   inputs: [${first.inputs.map(range).join(", ")}],
   outputs: [${first.outputs.map(range).join(", ")}],
   layers: [
 ${layers.map((layer) => `    ${stringLiteral(layer)},`).join("\n")}
   ],
-  /** The layer of every step. */
+  /** The layer of every step, and the late weights that it reads, or -1. */
   steps: {
     plain: [${layerOf(lists[0])}],
     relaxed: [${layerOf(lists[1])}],
+  },
+  reads: {
+    plain: [${lateSteps(lists[0])}],
+    relaxed: [${lateSteps(lists[1])}],
   },
   flags: { plain: ${plain.sharedFlag}, relaxed: ${relaxed.sharedFlag} },
   binaries: {

@@ -18,16 +18,17 @@ async function receive(data) {
     return;
   }
   const { run, setup } = state;
-  const { thread, threads, steps, parts } = setup;
+  const { thread, threads, parts } = setup;
+  const { first, last, shift, timed } = data;
   const scratch = setup.scratch + thread * setup.scratchBytes;
   const times = [];
-  if (data.timed) {
-    for (let i = 0; i < steps; i++) {
+  if (timed) {
+    for (let i = first; i < last; i++) {
       const start = performance.now();
-      run(i, i + 1, thread, threads, scratch, parts);
+      run(i, i + 1, thread, threads, scratch, parts, shift);
       times.push(performance.now() - start);
     }
-  } else run(0, steps, thread, threads, scratch, parts);
+  } else run(first, last, thread, threads, scratch, parts, shift);
   if (thread === 0) port.postMessage({ times });
 }
 

@@ -1,6 +1,6 @@
 /** `sec ops [NAME]`: the layers of the language, their arguments, which targets have them. */
 import * as z from "zod";
-import { builtInBackends } from "../../backends/registry.ts";
+import { builtInNames } from "../../backends/registry.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";
 import { allOps, libraryBlocks, type OpDef, signatureText } from "../../compiler/index.ts";
@@ -15,7 +15,7 @@ interface ArgumentSchema {
 const schemaOf = (op: OpDef): ArgumentSchema => z.toJSONSchema(op.attrs, { io: "input", unrepresentable: "any" }) as ArgumentSchema;
 
 /** Kernel targets print every op's kernels; graph targets have a complete table: both are native for every op. */
-const targetsOf = (): Record<string, "native" | "decomposed"> => Object.fromEntries(builtInBackends().map((b) => [b.name, "native"]));
+const targetsOf = (): Record<string, "native" | "decomposed"> => Object.fromEntries(builtInNames.map((name) => [name, "native"]));
 
 export const opsCommand: Register = (command, host) => {
   command

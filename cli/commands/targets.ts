@@ -63,7 +63,7 @@ export const targetsCommand: Register = (command, host) => {
       action<[string | undefined], object>(host, async (session, _options, name) => {
         const config = await readConfig(session);
         if (!config) return undefined;
-        const builtIn = builtInBackends();
+        const builtIn = await builtInBackends();
         const rows: Row[] = builtIn.map((backend) => ({ backend, from: "built in" }));
         const usage = { report: session.usage };
         for (const pkg of config.backends ?? []) {

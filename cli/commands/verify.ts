@@ -1,5 +1,5 @@
 /** `sec verify FILE...`: compares targets with the f64 reference, per output and per layer. */
-import { builtInBackends } from "../../backends/registry.ts";
+import { builtInNames } from "../../backends/registry.ts";
 import { type LayerVerdict, referenceOf, type TargetVerdict, type VerifyRequest, verifyTarget } from "../../backends/verify.ts";
 import { randomInput } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
@@ -162,14 +162,7 @@ export const verifyCommand: Register = (command, host) => {
     .action(
       action<[readonly string[]], VerifyOptions>(host, async (session, options, files) => {
         const config = await readConfig(session);
-        const targets =
-          config &&
-          (await chooseTargets(
-            session,
-            options,
-            config,
-            builtInBackends().map((b) => b.name),
-          ));
+        const targets = config && (await chooseTargets(session, options, config, builtInNames));
         if (!config || !targets) return undefined;
         const verdicts: NetVerdict[] = [];
         for (const file of files) {

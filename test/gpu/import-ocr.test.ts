@@ -1,4 +1,4 @@
 import { builtInBackends } from "../../backends/registry.ts";
 import { describeOcr } from "../judges/ocr.ts";
 
-describeOcr(builtInBackends().filter((b) => b.name === "webgpu"));
+describeOcr((await builtInBackends()).filter((b) => b.name === "webgpu"));

@@ -4,10 +4,11 @@ import { builtInBackends } from "../../backends/registry.ts";
 import { askNet, describeOcr, directionNet, pictures } from "../judges/ocr.ts";
 
 // the GPU has its own project: gpu/import-ocr.test.ts
-describeOcr(builtInBackends().filter((b) => b.name !== "webgpu"));
+const backends = await builtInBackends();
+describeOcr(backends.filter((b) => b.name !== "webgpu"));
 
 describe("surgery on the imported net, on cpu", () => {
-  const cpu = builtInBackends().find((b) => b.name === "cpu") as Backend;
+  const cpu = backends.find((b) => b.name === "cpu") as Backend;
   const answer = async (edits = ""): Promise<Float32Array> => {
     const output = await askNet(cpu, directionNet(edits), pictures());
     if (typeof output === "string") throw new Error(output);

@@ -27,7 +27,7 @@ async function emitted(backend: Backend) {
     source: "sample.se",
   });
   const { load, weights } = await importModule(artifacts, "winograd");
-  if (backend.name === "wasm") expect(artifacts.find((f) => f.path === "winograd.js")?.contents).toMatch(/expansions: \[\[/);
+  if (backend.name === "wasm") expect(artifacts.find((f) => f.path === "winograd.js")?.contents).toMatch(/late: \[\[/);
   const bytes = (name: string) => artifacts.find((f) => f.path === name)?.contents;
   const given = { wasm: { plain: bytes("winograd.wasm"), relaxed: bytes("winograd.relaxed.wasm") } };
   return { weights, load: (own: Uint8Array | ArrayBuffer) => load({ ...given, weights: own }) };

@@ -91,7 +91,7 @@ test.each(["wasm", "relaxed.wasm"])("what warms the kernels of %s up writes noth
   let x = pen.input("image", "N", 64, 14, 14);
   for (let i = 0; i < 12; i++) x = pen.op("conv", x, { out: 64, kernel: 3 }, `conv${i}`);
   const expanded = pen.finish(x);
-  expect(emit(expanded, 1).find((f) => f.path === "winograd.js")?.contents).toMatch(/expansions: \[\[/);
+  expect(emit(expanded, 1).find((f) => f.path === "winograd.js")?.contents).toMatch(/late: \[\[/);
   for (const net of [...referenceNets(), { graph: expanded, batch: 1 }]) {
     const files = emit(net.graph, net.batch);
     const file = (path: string) => must(files.find((f) => f.path === `${net.graph.name}.${path}`)?.contents, path);

@@ -1,6 +1,6 @@
 // Written by sec. Do not edit.
 export interface LoadOptions {
-  /** Default: the file beside this module; fetched in browsers, read in Node, Deno and Bun. */
+  /** Default: the file beside this module; fetched in browsers, read in Node, Deno and Bun. Bytes are not copied: leave them as they are. */
   weights?: ArrayBuffer | Uint8Array | URL | string;
 }
 

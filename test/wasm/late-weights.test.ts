@@ -1,0 +1,126 @@
+/** Large weights: one after another in a window for the first run, in their places from the second on; the same bits each time. */
+import { setFlagsFromString } from "node:v8";
+import { expect, onTestFinished, test } from "vitest";
+import type { Backend } from "../../backends/backend.ts";
+import { emitTarget } from "../../backends/emit.ts";
+import { graphInputs, mismatch, referenceInputs, sampleWeights } from "../../backends/testing-samples.ts";
+import { wasm } from "../../backends/wasm/index.ts";
+import { runModule, type WasmRunner, type WasmRunOptions } from "../../backends/wasm/run.ts";
+import { derivedBounds } from "../../compiler/analysis/bounds.ts";
+import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { must } from "../../compiler/invariant.ts";
+import type { Graph } from "../../compiler/ir/graph.ts";
+import { rounded, runReference } from "../../compiler/reference/run.ts";
+import { buildNet, excitation } from "../kernels/nets.ts";
+
+setFlagsFromString("--experimental-wasm-relaxed-simd");
+
+/** Winograd's weights of two sizes, weights that lie as they are, a gate with two large matrices, and small ones between them. */
+function largeNet(): Graph {
+  const pen = buildNet("large");
+  const x = pen.input("image", "N", 64, 14, 14);
+  let y = pen.op("relu", pen.op("conv", x, { out: 64, kernel: 3 }, "first"));
+  y = pen.op("conv", y, { out: 192, kernel: 3 }, "second");
+  y = pen.op("conv", y, { out: 512, kernel: 1 }, "wide");
+  y = pen.op("mul", [y, excitation(pen, y, { hidden: 256 })], {}, "gate");
+  y = pen.op("conv", y, { out: 64, kernel: 1, stride: 2 }, "narrow");
+  y = pen.op("conv", y, { out: 64, kernel: 3, groups: 64 }, "depthwise");
+  return pen.finish(pen.op("linear", pen.op("flatten", y), { out: 10 }, "fc"));
+}
+
+const graph = largeNet();
+const inputs = graphInputs(graph, 1, "late");
+
+function emit() {
+  const diagnostics = new Diagnostics();
+  const options = { inline: false, threads: true };
+  const backend = wasm as unknown as Backend;
+  const emitted = emitTarget({
+    backend,
+    graph,
+    options,
+    weights: sampleWeights,
+    batch: 1,
+    level: 2,
+    diagnostics,
+    source: "sample.se",
+    verify: true,
+  });
+  expect(diagnostics.all).toEqual([]);
+  return emitted.artifacts;
+}
+
+const contents = (files: ReturnType<typeof emit>, path: string) => must(files.find((f) => f.path === path)?.contents, path);
+
+async function start(files: ReturnType<typeof emit>, options: WasmRunOptions): Promise<WasmRunner> {
+  const runner = await runModule(files, graph.name, options);
+  onTestFinished(() => runner.close());
+  return runner;
+}
+
+const numbers = (text: string): number[] => text.split(",").map(Number);
+
+test("weights are late when they are large or expanded; a step reads one of them at most, and the window is the largest", () => {
+  const text = contents(emit(), "large.js") as string;
+  const late = [...must(/\blate: \[(.*)\],/.exec(text)?.[1], "late").matchAll(/\[([^\]]*)\]/g)].map((m) => numbers(must(m[1], "row")));
+  const sizes = late.map(([, , size = 0, parts = 0]) => (parts === 0 ? size : (size * parts * 16) / 9));
+  // wide, fc1 or fc2 of the gate and narrow as they are; first and second expanded
+  expect(late.filter((row) => row[3] === 0).length).toBeGreaterThanOrEqual(3);
+  expect(late.filter((row) => row[3] !== 0).length).toBeGreaterThanOrEqual(2);
+  expect(sizes.every((s) => s >= 2 ** 17)).toBe(true);
+  const window = Number(must(/\bwindow: (-?\d+)/.exec(text)?.[1], "window"));
+  expect(sizes[window]).toBe(Math.max(...sizes));
+  for (const kind of ["plain", "relaxed"]) {
+    const reads = numbers(must(new RegExp(`reads: \\{[^}]*\\b${kind}: \\[([^\\]]*)\\]`).exec(text)?.[1], kind));
+    expect([...new Set(reads.filter((i) => i >= 0))].sort()).toEqual(late.map((_, i) => i));
+  }
+});
+
+test.each(["plain", "relaxed"] as const)(
+  "%s binary: the first three runs give the same bits, within bounds, for 1 and 3 threads",
+  async (binary) => {
+    const files = emit();
+    const reader = rounded(sampleWeights);
+    const arrays = referenceInputs(graph, 1, inputs);
+    const want = runReference(graph, arrays, reader, { batch: 1 });
+    const single = await start(files, { binary });
+    const first = await single.run(inputs);
+    for (const { output, allowed } of derivedBounds(graph, arrays, reader, { batch: 1 })) {
+      const tensor = must(want[output], output);
+      expect(mismatch(first[output], tensor.data, tensor.shape, allowed)).toBeUndefined();
+    }
+    for (let run = 0; run < 2; run++) expect(await single.run(inputs)).toEqual(first);
+    const pool = await start(files, { binary, threads: 3 });
+    for (let run = 0; run < 3; run++) expect(await pool.run(inputs)).toEqual(first);
+  },
+);
+
+test.each([1, 2])("calls at once, and a profile before, between and after runs: %i threads", async (threads) => {
+  const files = emit();
+  const runner = await start(files, { binary: "plain", threads });
+  const [a, b, c] = await Promise.all([runner.run(inputs), runner.run(inputs), runner.run(inputs)]);
+  expect([b, c]).toEqual([a, a]);
+  const measured = await start(files, { binary: "plain", threads });
+  expect((await measured.profile(inputs)).length).toBeGreaterThan(5);
+  expect(await measured.run(inputs)).toEqual(a);
+  const between = await start(files, { binary: "plain", threads });
+  expect(await between.run(inputs)).toEqual(a);
+  await between.profile(inputs);
+  expect(await between.run(inputs)).toEqual(a);
+});
+
+test("weights that were transferred away before they were used: an error that says so; afterwards they are the caller's again", async () => {
+  const taken = (bytes: Uint8Array): unknown => structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+  const early = emit();
+  const gone = await start(early, { binary: "plain" });
+  taken(contents(early, "large.weights") as Uint8Array);
+  await expect(gone.run(inputs)).rejects.toThrow(
+    "large: the weights that load was given were transferred before the second run had used them",
+  );
+  const late = emit();
+  const runner = await start(late, { binary: "plain" });
+  const first = await runner.run(inputs);
+  await runner.run(inputs);
+  taken(contents(late, "large.weights") as Uint8Array);
+  expect(await runner.run(inputs)).toEqual(first);
+});
