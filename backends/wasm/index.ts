@@ -122,11 +122,12 @@ const TABLES = {
   layers: [
 ${layers.map((layer) => `    ${stringLiteral(layer)},`).join("\n")}
   ],
-  /** The layer of every step, and the late weights that it reads, or -1. */
+  /** The layer of every step. */
   steps: {
     plain: [${layerOf(lists[0])}],
     relaxed: [${layerOf(lists[1])}],
   },
+  /** The late weights that each step reads, or -1. */
   reads: {
     plain: [${lateSteps(lists[0])}],
     relaxed: [${lateSteps(lists[1])}],
