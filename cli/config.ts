@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod";
-import { importUrl } from "../backends/module/import-url.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Session } from "./session.ts";
 import { readTextFile } from "./spec-files.ts";
@@ -35,6 +34,7 @@ export const DEFAULT_NAMES = ["sec.config.json", "sec.config.js"] as const;
 async function readRaw(session: Session, file: string, shown: string): Promise<unknown> {
   if ((shown.endsWith(".js") || shown.endsWith(".mjs")) && existsSync(file)) {
     try {
+      const { importUrl } = await import("../backends/module/import-url.ts");
       return (await importUrl<{ default: unknown }>(pathToFileURL(file).href)).default;
     } catch (error) {
       session.usage(messages.SE523.invalid({ file: shown, problem: (error as Error).message }));

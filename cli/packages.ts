@@ -2,7 +2,6 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { importUrl } from "../backends/module/import-url.ts";
 import type { Session } from "./session.ts";
 
 /** The default export of a package that the user's project has, or undefined when it is not installed there. */
@@ -14,5 +13,6 @@ export async function loadInstalledBackend(session: Session, packageName: string
   } catch {
     return undefined;
   }
+  const { importUrl } = await import("../backends/module/import-url.ts");
   return (await importUrl<{ default: unknown }>(pathToFileURL(entry).href)).default;
 }

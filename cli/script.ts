@@ -1,5 +1,5 @@
 /** The program as CommonJS scripts, and what V8 made of them when they were built, so that starting a command does not compile them again. */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import path from "node:path";
 import vm from "node:vm";
@@ -12,13 +12,41 @@ export const IMPORTER = "./import-url.cjs";
 /** Where the compiled form of a script lies. */
 export const compiledName = (script: string): string => `${script}.v8`;
 
-function readIfThere(file: string): Buffer | undefined {
-  try {
-    return readFileSync(file);
-  } catch {
-    return undefined;
-  }
+/** Reads files one after another into the same memory: touching new memory takes longer than reading. */
+function fileReader(): (file: string) => Buffer | undefined {
+  let memory = Buffer.allocUnsafeSlow(2 ** 19);
+  return (file) => {
+    let descriptor: number;
+    try {
+      descriptor = openSync(file, "r");
+    } catch {
+      return undefined;
+    }
+    try {
+      let end = 0;
+      for (;;) {
+        const bytes = readSync(descriptor, memory, end, memory.length - end, null);
+        end += bytes;
+        if (bytes === 0) return memory.subarray(0, end);
+        if (end === memory.length) memory = Buffer.concat([memory], 2 * end);
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+  };
 }
+
+/**
+ * A script, in ASCII, is one function of what CommonJS gives a module. Run by `vm`, its value is that function; loaded by Node, that is what it exports.
+ * It is complete as it lies on the disk, because text that is put together is copied once more.
+ */
+export const WRAPPER = {
+  before:
+    '((made) => (typeof module === "object" ? (module.exports = made) : made))((function (exports, require, module, __filename, __dirname) {\n',
+  after: "\n}));\n",
+} as const;
+
+type Wrapped = (exports: object, require: (id: string) => unknown, module: { exports: unknown }, file: string, folder: string) => void;
 
 export interface Scripts {
   /** What the script exports, evaluated when it is first asked for. */
@@ -29,37 +57,43 @@ export interface Scripts {
   anew(): readonly string[];
 }
 
-/**
- * Loads the scripts of one folder, which may require each other. The compiled form beside a script counts where this V8 is the one that made
- * it: any other refuses it, and then compiles the functions that run.
- */
-export function openScripts(): Scripts {
-  const scripts = new Map<string, { readonly script: vm.Script; readonly made: { exports: unknown } }>();
-  const load = (file: string): unknown => {
-    const known = scripts.get(file);
-    if (known) return known.made.exports;
-    const script = new vm.Script(module.wrap(readFileSync(file, "utf8")), {
-      filename: file,
-      cachedData: readIfThere(compiledName(file)),
-    });
-    const made = { exports: {} };
-    // before it runs: scripts may require each other in a circle
-    scripts.set(file, { script, made });
-    const folder = path.dirname(file);
-    const require = createRequire(file);
-    const requireHere = (id: string): unknown => (id.startsWith("./") && id !== IMPORTER ? load(path.join(folder, id)) : require(id));
-    script.runInThisContext()(made.exports, requireHere, made, file, folder);
-    return made.exports;
-  };
-  const anew = (): string[] => [...scripts].filter(([, { script }]) => script.cachedDataRejected !== false).map(([file]) => file);
-  return { load, anew, compiled: () => new Map([...scripts].map(([file, { script }]) => [file, script.createCachedData()])) };
-}
-
 /** Node from 22.1 on keeps what it has compiled itself (cli/engine.ts), of what it loads itself. */
 const NODE_KEEPS = "enableCompileCache" in module;
 
-/** The program of the script `name` in this file's folder. */
-export function loadProgram(name: string): Program {
-  const file = path.join(__dirname, name);
-  return (NODE_KEEPS ? createRequire(file)(file) : openScripts().load(file)) as Program;
+/**
+ * Loads the scripts of one folder, which may require each other. The compiled form beside a script counts where this V8 is the one that made
+ * it: any other refuses it, and then compiles the functions that run. `byNode`: Node loads them, and keeps what it compiles.
+ */
+export function openScripts(byNode = false): Scripts {
+  const exported = new Map<string, { exports: unknown }>();
+  const scripts = new Map<string, vm.Script>();
+  const read = fileReader();
+  const wrapped = (file: string, require: NodeJS.Require): Wrapped => {
+    if (byNode) return require(file) as Wrapped;
+    const text = read(file);
+    if (text === undefined) throw new Error(`there is no ${file}`);
+    const script = new vm.Script(text.toString("latin1"), { filename: file, cachedData: read(compiledName(file)) });
+    scripts.set(file, script);
+    return script.runInThisContext() as Wrapped;
+  };
+  /** One for each folder: making it looks at the disk. */
+  const requires = new Map<string, NodeJS.Require>();
+  const load = (file: string): unknown => {
+    const known = exported.get(file);
+    if (known) return known.exports;
+    const folder = path.dirname(file);
+    const require = requires.get(folder) ?? createRequire(file);
+    requires.set(folder, require);
+    const made = { exports: {} };
+    const run = wrapped(file, require);
+    // before it runs: scripts may require each other in a circle
+    exported.set(file, made);
+    run(made.exports, (id) => (id.startsWith("./") && id !== IMPORTER ? load(path.join(folder, id)) : require(id)), made, file, folder);
+    return made.exports;
+  };
+  const anew = (): string[] => [...scripts].filter(([, script]) => script.cachedDataRejected !== false).map(([file]) => file);
+  return { load, anew, compiled: () => new Map([...scripts].map(([file, script]) => [file, script.createCachedData()])) };
 }
+
+/** The program of the script `name` in this file's folder. */
+export const loadProgram = (name: string): Program => openScripts(NODE_KEEPS).load(path.join(__dirname, name)) as Program;

@@ -5,7 +5,7 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Plugin, rolldown, type TransformOptions } from "rolldown";
-import { IMPORTER } from "../cli/script.ts";
+import { IMPORTER, WRAPPER } from "../cli/script.ts";
 
 const OPTIONAL = ["webgpu", "@tensorflow/tfjs", "@tensorflow/tfjs-node", "vitest"];
 
@@ -25,6 +25,20 @@ const noChildProcess: Plugin = {
   load: { filter: { id: /^\0absent$/ }, handler: () => "export {};" },
 };
 
+/** chevrotain makes a table of all characters at every start, which is quicker for a million tokens. Here it is computed when it is needed. */
+const noCharacterTable: Plugin = {
+  name: "no-character-table",
+  transform: {
+    filter: { id: /[\\/]chevrotain[\\/]lib[\\/]src[\\/]scan[\\/]lexer\.js$/ },
+    handler(code) {
+      const used = "charCodeToOptimizedIdxMap[charCode]";
+      const made = "if (isEmpty(charCodeToOptimizedIdxMap))";
+      if (code.split(used).length !== 2 || code.split(made).length !== 2) throw new Error("chevrotain's lexer has changed");
+      return code.replace(used, "255 + ~~(charCode / 255)").replace(made, "if (false)");
+    },
+  },
+};
+
 /** Left where it is by the program, and a bundle of its own. */
 const importer: Plugin = {
   name: "importer",
@@ -35,7 +49,14 @@ const importer: Plugin = {
 };
 
 /** Writes the bundle of one entry; the files that are in it. */
-async function bundle(input: Record<string, string>, format: "cjs" | "esm", transform: TransformOptions = {}): Promise<string[]> {
+async function bundle(
+  input: Record<string, string>,
+  format: "cjs" | "esm",
+  {
+    transform = {},
+    wrapper = { before: "", after: "" },
+  }: { transform?: TransformOptions; wrapper?: typeof WRAPPER | { before: string; after: string } } = {},
+): Promise<string[]> {
   const extension = format === "cjs" ? "cjs" : "js";
   const made = await rolldown({
     input,
@@ -47,11 +68,13 @@ async function bundle(input: Record<string, string>, format: "cjs" | "esm", tran
       alias: { fflate: path.resolve("node_modules/fflate/esm/browser.js") },
     },
     transform,
-    plugins: [englishOnly, noChildProcess, importer],
+    plugins: [englishOnly, noChildProcess, noCharacterTable, importer],
   });
   const { output } = await made.write({
     dir: "dist/cli",
     format,
+    postBanner: wrapper.before,
+    postFooter: wrapper.after,
     entryFileNames: `[name].${extension}`,
     // in the folder of the entries: cli/script.ts counts on it
     chunkFileNames: `[name]-[hash].${extension}`,
@@ -77,8 +100,8 @@ function licencesOf(files: readonly string[]): string {
 rmSync("dist/cli", { recursive: true, force: true });
 const files = [
   // scripts that V8 can keep compiled; a command's own part is loaded when it runs
-  ...(await bundle({ process: "cli/process.ts" }, "cjs")),
-  ...(await bundle({ main: "cli/main.ts" }, "cjs", { define: { SCRIPT: '"process.cjs"' } })),
+  ...(await bundle({ process: "cli/process.ts" }, "cjs", { wrapper: WRAPPER })),
+  ...(await bundle({ main: "cli/main.ts" }, "cjs", { transform: { define: { SCRIPT: '"process.cjs"' } } })),
   ...(await bundle({ "import-url": "backends/module/import-url.ts" }, "cjs")),
   ...(await bundle({ images: "cli/images.ts" }, "esm")),
 ];

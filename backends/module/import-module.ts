@@ -1,7 +1,6 @@
 /** Imports an emitted module in this process. Nothing is written: its text becomes a data: URL, its weights are passed as bytes. */
 import { must } from "../../compiler/invariant.ts";
 import type { Artifact, Tensors } from "../backend.ts";
-import { importUrl } from "./import-url.ts";
 import { fileName } from "./text.ts";
 
 export interface LoadedNet {
@@ -17,8 +16,8 @@ export interface EmittedModule {
 }
 
 /** Imports the text of an ES module that imports nothing itself. */
-export const importText = <T>(text: string): Promise<T> =>
-  importUrl<T>(`data:text/javascript;base64,${Buffer.from(text, "utf8").toString("base64")}`);
+export const importText = async <T>(text: string): Promise<T> =>
+  (await import("./import-url.ts")).importUrl<T>(`data:text/javascript;base64,${Buffer.from(text, "utf8").toString("base64")}`);
 
 export async function importModule(files: readonly Artifact[], net: string): Promise<EmittedModule> {
   const file = (path: string): Artifact =>

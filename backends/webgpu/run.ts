@@ -4,7 +4,6 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Artifact, LayerTime, Runner, Unavailable } from "../backend.ts";
 import { importModule, type LoadedNet } from "../module/import-module.ts";
-import { importUrl } from "../module/import-url.ts";
 
 interface Dawn {
   create(flags: string[]): GPU;
@@ -42,6 +41,7 @@ async function openGpu(backend?: "null"): Promise<GPU | Unavailable> {
       continue;
     }
     try {
+      const { importUrl } = await import("../module/import-url.ts");
       const dawn = await importUrl<Dawn>(pathToFileURL(entry).href);
       Object.assign(globalThis, dawn.globals);
       const gpu = dawn.create(backend ? [`backend=${backend}`] : []);

@@ -3,18 +3,13 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { compiledName, openScripts } from "../../cli/script.ts";
+import { compiledName, openScripts, WRAPPER } from "../../cli/script.ts";
 
 const folder = (): string => {
   const made = mkdtempSync(path.join(os.tmpdir(), "sec-script-"));
-  writeFileSync(
-    path.join(made, "main.cjs"),
-    'exports.twice = (x) => require("./part.cjs").add(x, x); exports.sep = require("node:path").sep;',
-  );
-  writeFileSync(
-    path.join(made, "part.cjs"),
-    "exports.main = require('./main.cjs'); exports.add = (a, b) => a + b; exports.where = __filename;",
-  );
+  const write = (name: string, text: string): void => writeFileSync(path.join(made, name), `${WRAPPER.before}${text}${WRAPPER.after}`);
+  write("main.cjs", 'exports.twice = (x) => require("./part.cjs").add(x, x); exports.sep = require("node:path").sep;');
+  write("part.cjs", "exports.main = require('./main.cjs'); exports.add = (a, b) => a + b; exports.where = __filename;");
   return made;
 };
 
@@ -44,6 +39,13 @@ test("scripts require each other, in a circle too, and Node's modules; each is e
   expect(main.sep).toBe(path.sep);
   expect(scripts.load(path.join(at, "part.cjs"))).toMatchObject({ main, where: path.join(at, "part.cjs") });
   expect(scripts.anew()).toEqual([path.join(at, "main.cjs"), path.join(at, "part.cjs")]);
+});
+
+test("Node loads the same scripts", () => {
+  const scripts = openScripts(true);
+  const main = scripts.load(path.join(folder(), "main.cjs")) as Main;
+  expect([main.twice(3), main.sep]).toEqual([6, path.sep]);
+  expect([...scripts.compiled()]).toEqual([]);
 });
 
 test("what was kept is used", () => {
