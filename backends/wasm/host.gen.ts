@@ -208,11 +208,11 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   /** @type {any} */
   let memory = ready.memory;
   options.onProgress?.(1, 2);
-  /** @type {any} Until all have their places. */
-  let waiting = weightsOf(tables, memory, ready.instance.exports, found.payload);
-  found.check(waiting.start());
+  /** @type {ReturnType<typeof weightsOf> | undefined} Until all weights have their places. */
+  let unplaced = weightsOf(tables, memory, ready.instance.exports, found.payload);
+  found.check(unplaced.start());
   const { late, window } = tables;
-  if (late.length === 0) waiting = undefined;
+  if (late.length === 0) unplaced = undefined;
   const steps = tables.steps[kind];
   let young = 2;
   const scratchBytes = tables.scratchPages * 65536;
@@ -249,13 +249,14 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     );
   /** @param {number} first @param {number} last @param {number} shift @returns {void | Promise<unknown>} */
   const execute = (first, last, shift) => {
+    if (disposed) throw new Error(\`\${net}: disposed while running\`);
     if (pool) return pool.run({ first, last, shift, timed: false });
     // kernels that the engine has not yet translated well are swapped between parts
     run(first, last, 0, 1, tables.scratch, young > 0 ? PARTS : 1, shift);
   };
   const settle = () => {
-    for (const [i, [place]] of late.entries()) waiting?.bring(i, place);
-    waiting = undefined;
+    for (const [i, [place]] of late.entries()) unplaced?.bring(i, place);
+    unplaced = undefined;
   };
   let ran = false;
   const firstRun = async () => {
@@ -263,8 +264,10 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     let next = 0;
     for (const [i, reads] of tables.reads[kind].entries()) {
       if (reads < 0) continue;
-      waiting.bring(reads, there);
-      await execute(next, i + 1, there - late[reads][0]);
+      unplaced?.bring(reads, there);
+      const done = execute(next, i + 1, there - late[reads][0]);
+      // a single thread computes without a pause
+      if (done) await done;
       next = i + 1;
     }
     await execute(next, steps.length, 0);
@@ -273,8 +276,8 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
   /** @param {Tensors} inputs @returns {Promise<Tensors>} */
   const compute = async (inputs) => {
     write(inputs);
-    if (waiting && ran) settle();
-    await (waiting ? firstRun() : execute(0, steps.length, 0));
+    if (unplaced && ran) settle();
+    await (unplaced ? firstRun() : execute(0, steps.length, 0));
     if (young > 0) young--;
     return read();
   };
@@ -314,7 +317,7 @@ async function makeWasmNet(tables, signature, module, options, weights, place) {
     disposed = true;
     pool?.stop();
     pool = undefined;
-    memory = run = waiting = undefined;
+    memory = run = unplaced = undefined;
   };
   const made = makeNet(net, signature.inputs, (inputs) => exclusive(() => compute(inputs)), free);
   return {

@@ -124,3 +124,17 @@ test("weights that were transferred away before they were used: an error that sa
   taken(contents(late, "large.weights") as Uint8Array);
   expect(await runner.run(inputs)).toEqual(first);
 });
+
+test.each([1, 3])("disposed during the first run: %i threads", async (threads) => {
+  const runner = await runModule(emit(), graph.name, { binary: "plain", threads });
+  const running = runner.run(inputs);
+  const ended = running.then(
+    () => "done",
+    (error: Error) => error.message,
+  );
+  // in a pool some steps are done by then
+  if (threads > 1) for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await runner.close();
+  expect(await ended).toBe(`large: ${threads > 1 ? "disposed while running" : "run after dispose"}`);
+  await expect(runner.run(inputs)).rejects.toThrow("large: run after dispose");
+});
