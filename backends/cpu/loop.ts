@@ -64,7 +64,9 @@ export function emitLoop(kernel: LoopKernel, functions: Functions, isWeight: (va
     lines.push(`${place} = ${printExpr(body, names)};`);
   }
   const text = nest(space.axes, lines).map((line) => `  ${line}`);
-  const ops = [...new Set(kernel.from.map((node) => node.op))].join("_") || "map";
+  // of a mean whose division comes later, the sums
+  const nameOf = (op: string): string => (op === "gap" && kernel.reduce && !epilogue ? "sum" : op);
+  const ops = [...new Set(kernel.from.map((node) => nameOf(node.op)))].join("_") || "map";
   const sizes = kernel.space.map((a) => a.size).join("×");
   return functions.add(
     `${ops}_${shapeOf(kernel.buffers[kernel.output]!.value).slice(1).join("x")}`,
