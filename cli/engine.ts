@@ -12,6 +12,8 @@ if (process.versions.v8.startsWith("11.")) v8.setFlagsFromString("--interrupt-bu
 
 // threads of the collector cost more than they save for the few megabytes that are young at one time: a twentieth of the CPU of `sec check`
 v8.setFlagsFromString("--no-parallel-scavenge");
+
+// what ran once at the start is thrown away otherwise before scripts/keep-compiled.ts can keep it; V8 takes it under equal flags only
 v8.setFlagsFromString("--no-flush-bytecode");
 
 // from Node 22.1 on: what was compiled once is not compiled again (in Node's own folder of such things)
