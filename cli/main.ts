@@ -3,7 +3,7 @@
 import "./engine.ts";
 import { loadProgram, type Program } from "./script.ts";
 
-/** The program's script beside this file, where both are bundled (scripts/bundle-cli.mjs); in the source tree its modules are loaded. */
+/** The program's script beside this file, where both are bundled (scripts/bundle-cli.ts); in the source tree its modules are loaded. */
 declare const SCRIPT: string | undefined;
 
 const program: Promise<Program> = typeof SCRIPT === "string" ? Promise.resolve(loadProgram(SCRIPT)) : import("./process.ts");

@@ -22,8 +22,7 @@ function run(title, args) {
 }
 
 installMissing();
-run("npm run build", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
-run("npm run build, the command line", ["scripts/bundle-cli.mjs"]);
+run("npm run build", ["scripts/build.mjs"]);
 const sec = "dist/cli/main.cjs";
 console.log("\nSE-ResNet-50 is ResNet-50 plus one line (specs/nets/se_resnet50.se):\n");
 console.log(readFileSync("specs/nets/se_resnet50.se", "utf8").split("\n").slice(0, 8).join("\n"));
