@@ -5,6 +5,7 @@
  * `npm test FILE...`: those alone. `npm run test:zoo` (--all-nets): every net that ships, where the suite takes some of each family.
  */
 import { spawn } from "node:child_process";
+import { gpuEnvironment } from "./gpu-environment.mjs";
 import { installMissing } from "./install-missing.mjs";
 
 installMissing();
@@ -12,12 +13,12 @@ const given = process.argv.slice(2);
 if (given.includes("--all-nets")) process.env.SEC_ALL_NETS = "1";
 const files = given.filter((a) => a !== "--all-nets");
 // The C library keeps what is freed for the next net: on virtual machines, touching new memory takes longer than the work that is done in it.
-const env = { MALLOC_MMAP_THRESHOLD_: "4294967296", MALLOC_TRIM_THRESHOLD_: "17179869184", ...process.env };
+const malloc = { MALLOC_MMAP_THRESHOLD_: "4294967296", MALLOC_TRIM_THRESHOLD_: "17179869184" };
+const env = { ...malloc, ...process.env, ...(await gpuEnvironment()) };
 
 /** @returns {Promise<{ code: number, output: string }>} `output` unless it was printed at once */
 function vitest(args, stdio = "inherit") {
-  const all = ["scripts/with-gpu.mjs", process.execPath, "node_modules/vitest/vitest.mjs", "run", ...args];
-  const child = spawn(process.execPath, all, { stdio: ["inherit", stdio, stdio], env });
+  const child = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...args], { stdio: ["inherit", stdio, stdio], env });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (text) => {
