@@ -32,7 +32,7 @@ export interface OpenedWeights {
 }
 
 /** A file of which only the asked ranges are read. */
-function fileSource(descriptor: number): ByteSource {
+export function fileSource(descriptor: number): ByteSource {
   const readInto = (begin: number, into: Uint8Array): number => {
     let at = 0;
     while (at < into.length) {

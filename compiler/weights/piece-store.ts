@@ -14,12 +14,12 @@ export interface PieceStore {
   readonly sizesOnly?: boolean;
 }
 
-/** The whole file as one array. */
-export function memoryStore(): PieceStore {
-  let file = new Uint8Array(0);
+/** The whole file as one array. `allocate` gives zeroed memory, which may be that of a file before. */
+export function memoryStore(allocate = (bytes: number): Uint8Array => new Uint8Array(bytes)): PieceStore {
+  let file = allocate(0);
   return {
     open: (bytes) => {
-      file = new Uint8Array(bytes);
+      file = allocate(bytes);
     },
     piece: (at, bytes) => file.subarray(at, at + bytes),
     done: () => undefined,

@@ -2,7 +2,7 @@
  * model.py of every net that ships, in parts: PyTorch makes the weights, runs the net and writes them with the net's own `save_weights`; the
  * cpu target reads that file and gives the same numbers.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
@@ -10,12 +10,14 @@ import { cpu } from "../../backends/cpu/index.ts";
 import { emitTarget } from "../../backends/emit.ts";
 import { pytorch } from "../../backends/pytorch/index.ts";
 import { modelText } from "../../backends/pytorch/model.ts";
+import { fileSource } from "../../cli/weights.ts";
+import { pieceWindow } from "../../cli/weights-store.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import type { CheckedNet } from "../../compiler/frontend.ts";
 import { matchWeights } from "../../compiler/weights/check.ts";
-import type { PieceStore } from "../../compiler/weights/piece-store.ts";
+import { memoryStore } from "../../compiler/weights/piece-store.ts";
 import { weightReader } from "../../compiler/weights/reader.ts";
-import { bytesSource, openSafetensors } from "../../compiler/weights/safetensors.ts";
+import { type ByteSource, openSafetensors } from "../../compiler/weights/safetensors.ts";
 import type { WeightReader } from "../../compiler/weights/source.ts";
 import { type Answering, pythonFor, startScript, temporary } from "./python.ts";
 import { smallNet } from "./pytorch-nets.ts";
@@ -24,40 +26,8 @@ import { everyNet } from "./whole-nets.ts";
 /** The two targets of one net, each within its own limit of the reference: so within the sum of each other. */
 const LIMIT = (cpu.wholeNetLimit ?? 0) + (pytorch.wholeNetLimit ?? 0);
 
-/** One array that grows: what a net leaves there is overwritten by the next (why: scripts/test.mjs). */
-function reused(): (bytes: number) => Uint8Array<ArrayBuffer> {
-  let memory = new Uint8Array(0);
-  return (bytes) => {
-    if (memory.length < bytes) memory = new Uint8Array(bytes);
-    return memory.subarray(0, bytes);
-  };
-}
-const weightsMemory = reused();
-const packedMemory = reused();
-
-/** The weights file of the cpu target, in memory that the next net takes. */
-function packedStore(): PieceStore {
-  let file = packedMemory(0);
-  return {
-    open: (bytes) => {
-      file = packedMemory(bytes).fill(0);
-    },
-    piece: (at, bytes) => file.subarray(at, at + bytes),
-    done: () => undefined,
-    close: () => file,
-  };
-}
-
-function bytesOf(file: string): Uint8Array {
-  const descriptor = openSync(file, "r");
-  try {
-    const bytes = weightsMemory(fstatSync(descriptor).size);
-    for (let at = 0; at < bytes.length; ) at += readSync(descriptor, bytes, at, bytes.length - at, at);
-    return bytes;
-  } finally {
-    closeSync(descriptor);
-  }
-}
+/** The weights file of the cpu target, in memory that the next net takes (why: scripts/test.mjs). */
+const packedMemory = pieceWindow();
 
 const shapeAt1 = (shape: readonly (number | string)[]): number[] => shape.map((d) => (typeof d === "number" ? d : 1));
 const floats = (file: string): Float32Array => {
@@ -65,8 +35,8 @@ const floats = (file: string): Float32Array => {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 };
 
-function readerOf({ graph }: CheckedNet, file: string): WeightReader {
-  const opened = openSafetensors(file, bytesSource(bytesOf(file)));
+function readerOf({ graph }: CheckedNet, source: ByteSource): WeightReader {
+  const opened = openSafetensors("weights.safetensors", source);
   if (!opened.ok) throw new Error(opened.problem.title);
   const { plan, diagnostics } = matchWeights(graph, opened.file, {});
   expect(diagnostics.map((d) => d.title)).toEqual([]);
@@ -87,7 +57,7 @@ async function ourNumbers(net: CheckedNet, weights: WeightReader, inputs: Readon
     level: 2,
     diagnostics,
     source: "net.se",
-    store: packedStore(),
+    store: memoryStore(packedMemory),
   });
   expect(diagnostics.all).toEqual([]);
   const runner = await backend.runner?.(emitted.artifacts, graph.name);
@@ -114,7 +84,8 @@ async function judge(net: CheckedNet, folder: string): Promise<number> {
   const { graph } = net;
   const numbersOf = (name: string): Float32Array => floats(path.join(folder, `${name}.f32`));
   const inputs = Object.fromEntries(graph.inputs.map((v) => [v.name, numbersOf(v.name)]));
-  const ours = await ourNumbers(net, readerOf(net, path.join(folder, "weights.safetensors")), inputs);
+  const file = openSync(path.join(folder, "weights.safetensors"), "r");
+  const ours = await ourNumbers(net, readerOf(net, fileSource(file)), inputs).finally(() => closeSync(file));
   expect(Object.keys(ours)).toEqual(graph.outputs.map((o) => o.name));
   const errors = Object.entries(ours).map(([name, values]) => {
     const theirs = numbersOf(name);
