@@ -7,18 +7,16 @@
  *   modules: wrong inputs, damaged weights, calls in order, nets side by side, closing
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { allowedError, derivedBounds } from "../compiler/analysis/bounds.ts";
 import { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import type { Graph } from "../compiler/ir/graph.ts";
-import { allOps, opOf } from "../compiler/ops/index.ts";
+import { allOps } from "../compiler/ops/index.ts";
 import type { OptimizeLevel } from "../compiler/passes/pass.ts";
-import { rounded, runReference, weightsOf } from "../compiler/reference/run.ts";
 import type { Backend, Runner, Tensors, Unavailable } from "./backend.ts";
 import { type EmittedTarget, emitTarget } from "./emit.ts";
 import { parseBackendOptions } from "./registry.ts";
 import { moduleContract } from "./testing-module.ts";
-import { referenceNets, type TestNet } from "./testing-nets.ts";
-import { graphInputs, mismatch, referenceInputs, sampleGraph, sampleInputs, sampleWeights } from "./testing-samples.ts";
+import { netFaults, referenceNets, type TestNet } from "./testing-nets.ts";
+import { graphInputs, sampleFaults, sampleGraph, sampleInputs, sampleWeights } from "./testing-samples.ts";
 
 export interface ConformanceOptions {
   /** Options of the target, as in `--set`. */
@@ -152,34 +150,5 @@ function sameFiles(a: EmittedTarget, b: EmittedTarget): void {
         ? other === file.contents
         : other instanceof Uint8Array && Buffer.compare(file.contents, other) === 0;
     if (!same) throw new Error(`${file.path} differs between two compilations`);
-  });
-}
-
-/** One line for each sample that is out of bounds. */
-function sampleFaults(graph: Graph, inputs: Tensors, outputs: Tensors): string[] {
-  const tensors = weightsOf(graph, rounded(sampleWeights));
-  return graph.nodes.flatMap((node, i) => {
-    const op = opOf(node.op);
-    const own = tensors(node);
-    const arrays = node.inputs.map((v) => ({
-      shape: v.type.shape as readonly number[],
-      data: Float64Array.from(inputs[v.name] as Float32Array),
-    }));
-    const want = op.reference(arrays, own, node.attrs as never);
-    const allowed = allowedError(op, arrays, own, node.attrs, want);
-    const fault = mismatch(outputs[node.path], want.data, want.shape, allowed);
-    return fault === undefined ? [] : [`${node.op}, sample "${op.samples[i]?.name}": ${fault}`];
-  });
-}
-
-function netFaults({ graph, batch }: TestNet, inputs: Tensors, outputs: Tensors, factor: number): string[] {
-  const reader = rounded(sampleWeights);
-  const arrays = referenceInputs(graph, batch, inputs);
-  const want = runReference(graph, arrays, reader, { batch });
-  return derivedBounds(graph, arrays, reader, { batch }).flatMap(({ output, allowed }) => {
-    const tensor = new Map(Object.entries(want)).get(output);
-    if (!tensor) return [`the reference has no output ${output}`];
-    const fault = mismatch(new Map(Object.entries(outputs)).get(output), tensor.data, tensor.shape, allowed * factor);
-    return fault === undefined ? [] : [`output ${output}: ${fault}`];
   });
 }

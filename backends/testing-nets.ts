@@ -1,12 +1,14 @@
 /** Small nets with every placement of a gate and the usual joints of CNNs: what `conformance` compares end to end with the reference. */
-
+import { derivedBounds } from "../compiler/analysis/bounds.ts";
 import { invariant } from "../compiler/invariant.ts";
 import { graphBuilder } from "../compiler/ir/build.ts";
 import type { Graph, Value } from "../compiler/ir/graph.ts";
 import { f32 } from "../compiler/ir/type.ts";
 import { applyOp } from "../compiler/ops/apply.ts";
 import { isProblem } from "../compiler/ops/op.ts";
-import { testOrigin } from "./testing-samples.ts";
+import { rounded } from "../compiler/reference/run.ts";
+import type { Tensors } from "./backend.ts";
+import { mismatch, referenceInputs, sampleWeights, testOrigin } from "./testing-samples.ts";
 
 export interface TestNet {
   readonly graph: Graph;
@@ -110,4 +112,15 @@ export function referenceNets(): readonly TestNet[] {
       pen.output("a */ b", pen.layer("pooled", "gmp", sum));
     }),
   ];
+}
+
+/** One line for each output that is out of the bound derived for the net, times `factor`. */
+export function netFaults({ graph, batch }: TestNet, inputs: Tensors, outputs: Tensors, factor = 1): string[] {
+  const got = new Map(Object.entries(outputs));
+  return derivedBounds(graph, referenceInputs(graph, batch, inputs), rounded(sampleWeights), { batch }).flatMap(
+    ({ output, allowed, exact }) => {
+      const fault = mismatch(got.get(output), exact.data, exact.shape, allowed * factor);
+      return fault === undefined ? [] : [`output ${output}: ${fault}`];
+    },
+  );
 }

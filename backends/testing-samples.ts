@@ -1,11 +1,13 @@
 /** Seeded values, and graphs made of an op's samples: what `conformance` runs on a backend. */
-
+import { allowedError } from "../compiler/analysis/bounds.ts";
 import { invariant } from "../compiler/invariant.ts";
 import { graphBuilder } from "../compiler/ir/build.ts";
 import type { Graph, Weight } from "../compiler/ir/graph.ts";
 import { f32, numel } from "../compiler/ir/type.ts";
 import { applyOp } from "../compiler/ops/apply.ts";
+import { opOf } from "../compiler/ops/index.ts";
 import { isProblem, type OpDef, type Tensor } from "../compiler/ops/op.ts";
+import { rounded, weightsOf } from "../compiler/reference/run.ts";
 import { type Origin, sourceFile, span } from "../compiler/source.ts";
 import { bits } from "../compiler/weights/init.ts";
 import { recipeOf } from "../compiler/weights/recipes.ts";
@@ -59,6 +61,23 @@ export function sampleInputs(name: string, op: OpDef): Tensors {
     });
   });
   return inputs;
+}
+
+/** One line for each sample of `sampleGraph` that is out of bounds. */
+export function sampleFaults(graph: Graph, inputs: Tensors, outputs: Tensors): string[] {
+  const tensors = weightsOf(graph, rounded(sampleWeights));
+  return graph.nodes.flatMap((node, i) => {
+    const op = opOf(node.op);
+    const own = tensors(node);
+    const arrays = node.inputs.map((v) => ({
+      shape: v.type.shape as readonly number[],
+      data: Float64Array.from(inputs[v.name] as Float32Array),
+    }));
+    const want = op.reference(arrays, own, node.attrs as never);
+    const allowed = allowedError(op, arrays, own, node.attrs, want);
+    const fault = mismatch(outputs[node.path], want.data, want.shape, allowed);
+    return fault === undefined ? [] : [`${node.op}, sample "${op.samples[i]?.name}": ${fault}`];
+  });
 }
 
 /** Inputs of any graph, uniform in [-2, 2], by name and `key`. */

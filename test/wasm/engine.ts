@@ -6,7 +6,8 @@ if (Number.parseInt(process.versions.v8, 10) < 12) v8.setFlagsFromString("--expe
 interface Engine {
   readonly validate: (bytes: Uint8Array) => boolean;
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
+  readonly Instance: new (module: object, imports?: object) => { readonly exports: object };
+  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
 }
 /** The types of Node leave WebAssembly out when the DOM library is not there. */
 export const engine = (globalThis as unknown as { readonly WebAssembly: Engine }).WebAssembly;

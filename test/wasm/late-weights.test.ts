@@ -1,19 +1,13 @@
 /** Large weights: one after another in a window for the first run, in their places from the second on; the same bits each time. */
-import { setFlagsFromString } from "node:v8";
-import { expect, onTestFinished, test } from "vitest";
-import type { Backend } from "../../backends/backend.ts";
-import { emitTarget } from "../../backends/emit.ts";
-import { graphInputs, mismatch, referenceInputs, sampleWeights } from "../../backends/testing-samples.ts";
-import { wasm } from "../../backends/wasm/index.ts";
-import { runModule, type WasmRunner, type WasmRunOptions } from "../../backends/wasm/run.ts";
-import { derivedBounds } from "../../compiler/analysis/bounds.ts";
-import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { expect, test } from "vitest";
+import type { Artifact } from "../../backends/backend.ts";
+import { netFaults } from "../../backends/testing-nets.ts";
+import { graphInputs } from "../../backends/testing-samples.ts";
+import { runModule } from "../../backends/wasm/run.ts";
 import { must } from "../../compiler/invariant.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
-import { rounded, runReference } from "../../compiler/reference/run.ts";
 import { buildNet, excitation } from "../kernels/nets.ts";
-
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+import { emit, start } from "./emitted.ts";
 
 /** Winograd's weights of two sizes, weights that lie as they are, a gate with two large matrices, and small ones between them. */
 function largeNet(): Graph {
@@ -31,37 +25,12 @@ function largeNet(): Graph {
 const graph = largeNet();
 const inputs = graphInputs(graph, 1, "late");
 
-function emit() {
-  const diagnostics = new Diagnostics();
-  const options = { inline: false, threads: true };
-  const backend = wasm as unknown as Backend;
-  const emitted = emitTarget({
-    backend,
-    graph,
-    options,
-    weights: sampleWeights,
-    batch: 1,
-    level: 2,
-    diagnostics,
-    source: "sample.se",
-    verify: true,
-  });
-  expect(diagnostics.all).toEqual([]);
-  return emitted.artifacts;
-}
-
-const contents = (files: ReturnType<typeof emit>, path: string) => must(files.find((f) => f.path === path)?.contents, path);
-
-async function start(files: ReturnType<typeof emit>, options: WasmRunOptions): Promise<WasmRunner> {
-  const runner = await runModule(files, graph.name, options);
-  onTestFinished(() => runner.close());
-  return runner;
-}
+const contents = (files: readonly Artifact[], path: string) => must(files.find((f) => f.path === path)?.contents, path);
 
 const numbers = (text: string): number[] => text.split(",").map(Number);
 
 test("weights are late when they are large or expanded; a step reads one of them at most, and the window is the largest", () => {
-  const text = contents(emit(), "large.js") as string;
+  const text = contents(emit(graph, 1), "large.js") as string;
   const late = [...must(/\blate: \[(.*)\],/.exec(text)?.[1], "late").matchAll(/\[([^\]]*)\]/g)].map((m) => numbers(must(m[1], "row")));
   const sizes = late.map(([, , size = 0, parts = 0]) => (parts === 0 ? size : (size * parts * 16) / 9));
   // wide, fc1 or fc2 of the gate and narrow as they are; first and second expanded
@@ -79,31 +48,25 @@ test("weights are late when they are large or expanded; a step reads one of them
 test.each(["plain", "relaxed"] as const)(
   "%s binary: the first three runs give the same bits, within bounds, for 1 and 3 threads",
   async (binary) => {
-    const files = emit();
-    const reader = rounded(sampleWeights);
-    const arrays = referenceInputs(graph, 1, inputs);
-    const want = runReference(graph, arrays, reader, { batch: 1 });
-    const single = await start(files, { binary });
+    const files = emit(graph, 1);
+    const single = await start(files, "large", { binary });
     const first = await single.run(inputs);
-    for (const { output, allowed } of derivedBounds(graph, arrays, reader, { batch: 1 })) {
-      const tensor = must(want[output], output);
-      expect(mismatch(first[output], tensor.data, tensor.shape, allowed)).toBeUndefined();
-    }
+    expect(netFaults({ graph, batch: 1 }, inputs, first)).toEqual([]);
     for (let run = 0; run < 2; run++) expect(await single.run(inputs)).toEqual(first);
-    const pool = await start(files, { binary, threads: 3 });
+    const pool = await start(files, "large", { binary, threads: 3 });
     for (let run = 0; run < 3; run++) expect(await pool.run(inputs)).toEqual(first);
   },
 );
 
 test.each([1, 2])("calls at once, and a profile before, between and after runs: %i threads", async (threads) => {
-  const files = emit();
-  const runner = await start(files, { binary: "plain", threads });
+  const files = emit(graph, 1);
+  const runner = await start(files, "large", { binary: "plain", threads });
   const [a, b, c] = await Promise.all([runner.run(inputs), runner.run(inputs), runner.run(inputs)]);
   expect([b, c]).toEqual([a, a]);
-  const measured = await start(files, { binary: "plain", threads });
+  const measured = await start(files, "large", { binary: "plain", threads });
   expect((await measured.profile(inputs)).length).toBeGreaterThan(5);
   expect(await measured.run(inputs)).toEqual(a);
-  const between = await start(files, { binary: "plain", threads });
+  const between = await start(files, "large", { binary: "plain", threads });
   expect(await between.run(inputs)).toEqual(a);
   await between.profile(inputs);
   expect(await between.run(inputs)).toEqual(a);
@@ -111,14 +74,14 @@ test.each([1, 2])("calls at once, and a profile before, between and after runs: 
 
 test("weights that were transferred away before they were used: an error that says so; afterwards they are the caller's again", async () => {
   const taken = (bytes: Uint8Array): unknown => structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
-  const early = emit();
-  const gone = await start(early, { binary: "plain" });
+  const early = emit(graph, 1);
+  const gone = await start(early, "large", { binary: "plain" });
   taken(contents(early, "large.weights") as Uint8Array);
   await expect(gone.run(inputs)).rejects.toThrow(
     "large: the weights that load was given were transferred before the second run had used them",
   );
-  const late = emit();
-  const runner = await start(late, { binary: "plain" });
+  const late = emit(graph, 1);
+  const runner = await start(late, "large", { binary: "plain" });
   const first = await runner.run(inputs);
   await runner.run(inputs);
   taken(contents(late, "large.weights") as Uint8Array);
@@ -126,7 +89,7 @@ test("weights that were transferred away before they were used: an error that sa
 });
 
 test.each([1, 3])("disposed during the first run: %i threads", async (threads) => {
-  const runner = await runModule(emit(), graph.name, { binary: "plain", threads });
+  const runner = await runModule(emit(graph, 1), graph.name, { binary: "plain", threads });
   const running = runner.run(inputs);
   const ended = running.then(
     () => "done",

@@ -1,72 +1,18 @@
-/**
- * Both binaries and one, two and three threads: within bounds of the reference, and the same bits whatever the number of threads. Node 20 has
- * relaxed SIMD behind a flag, which must be set before the engine sees the first such module.
- */
+/** Both binaries and one, two and three threads: within bounds of the reference, and the same bits whatever the number of threads. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterEach, describe, expect, test } from "vitest";
-import type { Backend, Tensors } from "../../backends/backend.ts";
-import { emitTarget } from "../../backends/emit.ts";
-import { referenceNets, type TestNet } from "../../backends/testing-nets.ts";
-import { graphInputs, mismatch, referenceInputs, sampleGraph, sampleInputs, sampleWeights } from "../../backends/testing-samples.ts";
-import { wasm } from "../../backends/wasm/index.ts";
-import { judgeBinaries, runModule, type WasmRunner, type WasmRunOptions } from "../../backends/wasm/run.ts";
-import { allowedError, derivedBounds } from "../../compiler/analysis/bounds.ts";
-import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
+import { describe, expect, test } from "vitest";
+import { netFaults, referenceNets, type TestNet } from "../../backends/testing-nets.ts";
+import { graphInputs, sampleFaults, sampleGraph, sampleInputs } from "../../backends/testing-samples.ts";
+import { judgeBinaries, runModule } from "../../backends/wasm/run.ts";
 import { must } from "../../compiler/invariant.ts";
-import type { Graph } from "../../compiler/ir/graph.ts";
-import { allOps, opOf } from "../../compiler/ops/index.ts";
-import { rounded, runReference, weightsOf } from "../../compiler/reference/run.ts";
+import { allOps } from "../../compiler/ops/index.ts";
 import { buildNet } from "../kernels/nets.ts";
+import { emit, start } from "./emitted.ts";
+import { engine } from "./engine.ts";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
-
-interface Engine {
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  instantiate(bytes: Uint8Array, imports: object): Promise<{ readonly instance: { readonly exports: { warm(): void } } }>;
-}
-
-const open: WasmRunner[] = [];
-afterEach(async () => {
-  for (const runner of open.splice(0)) await runner.close();
-});
-
-function emit(graph: Graph, batch: number) {
-  const diagnostics = new Diagnostics();
-  const emitted = emitTarget({
-    backend: wasm as unknown as Backend,
-    graph,
-    options: { inline: false, threads: true },
-    weights: sampleWeights,
-    batch,
-    level: 2,
-    diagnostics,
-    source: "sample.se",
-    verify: true,
-  });
-  expect(diagnostics.all).toEqual([]);
-  return emitted.artifacts;
-}
-
-async function start(files: ReturnType<typeof emit>, net: string, options: WasmRunOptions): Promise<WasmRunner> {
-  const runner = await runModule(files, net, options);
-  open.push(runner);
-  return runner;
-}
-
-function netFaults({ graph, batch }: TestNet, inputs: Tensors, outputs: Tensors): string[] {
-  const reader = rounded(sampleWeights);
-  const arrays = referenceInputs(graph, batch, inputs);
-  const want = new Map(Object.entries(runReference(graph, arrays, reader, { batch })));
-  const got = new Map(Object.entries(outputs));
-  return derivedBounds(graph, arrays, reader, { batch }).flatMap(({ output, allowed }) => {
-    const tensor = want.get(output);
-    const fault = tensor && mismatch(got.get(output), tensor.data, tensor.shape, allowed);
-    return fault === undefined ? [] : [`${output}: ${fault}`];
-  });
-}
 
 describe.each(referenceNets().map((net) => [net.graph.name, net] as const))("%s", (name, net) => {
   const files = emit(net.graph, net.batch);
@@ -86,7 +32,7 @@ describe.each(referenceNets().map((net) => [net.graph.name, net] as const))("%s"
   });
 });
 
-test.each(["wasm", "relaxed.wasm"])("what warms the kernels of %s up writes nothing", async (binary) => {
+test.each(["wasm", "relaxed.wasm"])("what warms the kernels of %s up writes nothing", (binary) => {
   const pen = buildNet("winograd");
   let x = pen.input("image", "N", 64, 14, 14);
   for (let i = 0; i < 12; i++) x = pen.op("conv", x, { out: 64, kernel: 3 }, `conv${i}`);
@@ -96,11 +42,10 @@ test.each(["wasm", "relaxed.wasm"])("what warms the kernels of %s up writes noth
     const files = emit(net.graph, net.batch);
     const file = (path: string) => must(files.find((f) => f.path === `${net.graph.name}.${path}`)?.contents, path);
     const pages = Number(must(/\bpages: (\d+)/.exec(file("js") as string)?.[1], "pages"));
-    const { Memory, instantiate } = (globalThis as unknown as { WebAssembly: Engine }).WebAssembly;
-    const memory = new Memory({ initial: pages, maximum: pages });
+    const memory = new engine.Memory({ initial: pages, maximum: pages });
     const words = new Uint32Array(memory.buffer).fill(0x4049_0fdb);
-    const { instance } = await instantiate(file(binary) as Uint8Array, { env: { memory } });
-    instance.exports.warm();
+    const { exports } = new engine.Instance(new engine.Module(file(binary) as Uint8Array), { env: { memory } });
+    (exports as { warm(): void }).warm();
     expect(words.every((w) => w === 0x4049_0fdb)).toBe(true);
   }
 });
@@ -116,18 +61,7 @@ describe("relaxed binary: samples of", () => {
       const inputs = sampleInputs(name, op);
       const files = emit(graph, 1);
       const outputs = await (await start(files, graph.name, { binary: "relaxed" })).run(inputs);
-      const tensors = weightsOf(graph, rounded(sampleWeights));
-      const faults = graph.nodes.flatMap((node, i) => {
-        const def = opOf(node.op);
-        const arrays = node.inputs.map((v) => ({
-          shape: v.type.shape as readonly number[],
-          data: Float64Array.from(inputs[v.name] as Float32Array),
-        }));
-        const want = def.reference(arrays, tensors(node), node.attrs as never);
-        const fault = mismatch(outputs[node.path], want.data, want.shape, allowedError(def, arrays, tensors(node), node.attrs, want));
-        return fault === undefined ? [] : [`sample "${def.samples[i]?.name}": ${fault}`];
-      });
-      expect(faults).toEqual([]);
+      expect(sampleFaults(graph, inputs, outputs)).toEqual([]);
     });
   }
 });
