@@ -2,19 +2,15 @@
  * Emitted WebAssembly in a real page: headless Chromium, files fetched from beside the module under a strict Content-Security-Policy. One thread
  * everywhere; two in a cross-origin isolated page, with the same bits; without isolation the error says what is missing.
  */
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { type Browser, chromium } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Backend } from "../../backends/backend.ts";
 import { emitTarget } from "../../backends/emit.ts";
-import { referenceNets } from "../../backends/testing-nets.ts";
-import { graphInputs, referenceInputs, sampleWeights } from "../../backends/testing-samples.ts";
+import { netFaults, referenceNets } from "../../backends/testing-nets.ts";
+import { graphInputs, sampleWeights } from "../../backends/testing-samples.ts";
 import { wasm } from "../../backends/wasm/index.ts";
-import { derivedBounds } from "../../compiler/analysis/bounds.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { must } from "../../compiler/invariant.ts";
-import { rounded, runReference } from "../../compiler/reference/run.ts";
+import { useSite } from "./page.ts";
 
 const PAGE = `
 import { load, signature } from "./se_mobile.js";
@@ -40,42 +36,14 @@ interface Report {
   readonly after: string;
 }
 
-const TYPES: Record<string, string> = { js: "text/javascript", html: "text/html", wasm: "application/wasm" };
-const served = new Map<string, string | Uint8Array>();
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const path = url.pathname.slice(1) || "index.html";
-    const contents = served.get(path.replace(/^isolated\//, ""));
-    const isolation = path.startsWith("isolated/")
+const site = useSite({
+  headers: (path) => ({
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
+    ...(path.startsWith("isolated/")
       ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }
-      : {};
-    response.writeHead(contents === undefined ? 404 : 200, {
-      "Content-Type": TYPES[path.split(".").at(-1) ?? ""] ?? "application/octet-stream",
-      "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
-      ...isolation,
-    });
-    response.end(contents ?? "no such file");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  browser = await chromium.launch({
-    executablePath: must(process.env.CHROMIUM, "CHROMIUM: run through scripts/with-gpu.mjs"),
-    args: [
-      "--no-sandbox",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-});
-afterAll(async () => {
-  await browser?.close();
-  await new Promise((resolve) => server?.close(resolve));
+      : {}),
+  }),
+  fileOf: (path) => path.replace(/^isolated\//, ""),
 });
 
 test("a page: within bounds; two threads where it is isolated, an error that says so where it is not", async () => {
@@ -93,15 +61,14 @@ test("a page: within bounds; two threads where it is isolated, an error that say
     diagnostics: new Diagnostics(),
     source: "net.se",
   });
-  for (const file of artifacts) served.set(file.path, file.contents);
-  served.set("index.html", '<!doctype html><title>net</title><script type="module" src="./page.js"></script>');
-  served.set("page.js", PAGE);
+  for (const file of artifacts) site.served.set(file.path, file.contents);
+  site.served.set("index.html", '<!doctype html><title>net</title><script type="module" src="./page.js"></script>');
+  site.served.set("page.js", PAGE);
   const inputs = graphInputs(net.graph, net.batch, "page");
   const image = [...must(inputs.image, "image")];
-  const { port } = server.address() as AddressInfo;
-  const page = await browser.newPage();
+  const page = await site.browser().newPage();
   const open = async (path: string, threads: number): Promise<Report> => {
-    await page.goto(`http://127.0.0.1:${port}/${path}index.html`);
+    await page.goto(`${site.address()}${path}index.html`);
     await page.waitForFunction("window.ready");
     return (await page.evaluate(`window.check(${JSON.stringify(image)}, ${threads})`)) as Report;
   };
@@ -110,14 +77,7 @@ test("a page: within bounds; two threads where it is isolated, an error that say
   expect(alone.relaxed).toBe(true);
   expect(alone.after).toMatch(/se_mobile: .*dispose/);
   expect(alone.layers.length).toBeGreaterThan(5);
-  const reader = rounded(sampleWeights);
-  const arrays = referenceInputs(net.graph, net.batch, inputs);
-  const want = must(runReference(net.graph, arrays, reader, { batch: net.batch }).logits, "reference").data;
-  const allowed = must(derivedBounds(net.graph, arrays, reader, { batch: net.batch })[0], "bound").allowed;
-  const limit = (i: number): number => (typeof allowed === "number" ? allowed : (allowed[i] as number));
-  alone.logits.forEach((v, i) => {
-    expect(Math.abs(v - (want[i] as number))).toBeLessThanOrEqual(limit(i));
-  });
+  expect(netFaults(net, inputs, { logits: Float32Array.from(alone.logits) })).toEqual([]);
   const refused = await open("", 2);
   expect(refused.refused).toMatch(/^se_mobile: threads need shared memory.*cross-origin isolated.*Cross-Origin-Opener-Policy/);
   const pool = await open("isolated/", 2);

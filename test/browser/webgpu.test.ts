@@ -2,19 +2,15 @@
  * An emitted module in a real page: headless Chromium, served under a strict Content-Security-Policy, with the weights fetched from beside the
  * module. Numbers against the reference; no GPU object but the command encoder is made in `run`; everything is freed by `dispose`.
  */
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { type Browser, chromium } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Artifact, Backend } from "../../backends/backend.ts";
 import { emitTarget } from "../../backends/emit.ts";
-import { referenceNets, type TestNet } from "../../backends/testing-nets.ts";
-import { graphInputs, referenceInputs, sampleWeights } from "../../backends/testing-samples.ts";
+import { netFaults, referenceNets, type TestNet } from "../../backends/testing-nets.ts";
+import { graphInputs, sampleWeights } from "../../backends/testing-samples.ts";
 import { webgpu } from "../../backends/webgpu/index.ts";
-import { derivedBounds } from "../../compiler/analysis/bounds.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import { must } from "../../compiler/invariant.ts";
-import { rounded, runReference } from "../../compiler/reference/run.ts";
+import { useSite } from "./page.ts";
 
 const named = (name: string): TestNet =>
   must(
@@ -67,41 +63,9 @@ window.check = async (inputs) => {
 window.ready = true;
 `;
 
-const TYPES: Record<string, string> = { js: "text/javascript", html: "text/html", weights: "application/octet-stream" };
-
-let server: Server;
-let browser: Browser;
-const served = new Map<string, string | Uint8Array>();
-
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    const path = (request.url ?? "/").slice(1) || "index.html";
-    const contents = served.get(path);
-    response.writeHead(contents === undefined ? 404 : 200, {
-      "Content-Type": TYPES[path.split(".").at(-1) ?? ""] ?? "text/plain",
-      "Content-Security-Policy": "default-src 'self'",
-    });
-    response.end(contents ?? "no such file");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const executablePath = must(process.env.CHROMIUM, "CHROMIUM: run through scripts/with-gpu.mjs");
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--enable-unsafe-webgpu",
-      "--use-webgpu-adapter=swiftshader",
-      "--no-sandbox",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-});
-afterAll(async () => {
-  await browser?.close();
-  await new Promise((resolve) => server?.close(resolve));
+const site = useSite({
+  args: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
+  headers: () => ({ "Content-Security-Policy": "default-src 'self'" }),
 });
 
 interface Report {
@@ -135,41 +99,29 @@ function emitted(net: TestNet): { readonly artifacts: readonly Artifact[]; reado
 
 /** Serves the files of one net and a page that imports them. */
 function serve(name: string, artifacts: readonly Artifact[]): void {
-  served.clear();
-  for (const file of artifacts) served.set(file.path === `${name}.js` ? "net.js" : file.path, file.contents);
-  served.set("page.js", PAGE);
-  served.set("index.html", '<!doctype html><meta charset="utf-8"><title>net</title><script type="module" src="page.js"></script>');
+  site.served.clear();
+  for (const file of artifacts) site.served.set(file.path === `${name}.js` ? "net.js" : file.path, file.contents);
+  site.served.set("page.js", PAGE);
+  site.served.set("index.html", '<!doctype html><meta charset="utf-8"><title>net</title><script type="module" src="page.js"></script>');
 }
-
-const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 
 test("a net with squeeze and excitation runs in a page under default-src 'self'", async () => {
   const net = named("se_bottleneck");
   const { artifacts, dispatches } = emitted(net);
   serve("se_bottleneck", artifacts);
-  const page = await browser.newPage();
+  const page = await site.browser().newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" && !message.text().includes("favicon")) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(address());
+  await page.goto(site.address());
   await page.waitForFunction("window.ready === true");
   const inputs = graphInputs(net.graph, net.batch, "browser");
   const report = (await page.evaluate(`window.check(${JSON.stringify([...(inputs.image as Float32Array)])})`)) as Report;
   await page.close();
 
-  const arrays = referenceInputs(net.graph, net.batch, inputs);
-  const reader = rounded(sampleWeights);
-  const want = must(runReference(net.graph, arrays, reader, { batch: net.batch }).logits, "logits").data;
-  const bounds = derivedBounds(net.graph, arrays, reader, { batch: net.batch });
-  const allowed = must(
-    bounds.find((b) => b.output === "logits"),
-    "bound",
-  ).allowed;
-  expect(report.logits).toHaveLength(want.length);
-  const worst = Math.max(...report.logits.map((v, i) => Math.abs(v - (want[i] as number))));
-  expect(worst).toBeLessThanOrEqual(allowed);
+  expect(netFaults(net, inputs, { logits: Float32Array.from(report.logits) })).toEqual([]);
   expect(report.same).toBe(true);
 
   // the counting works, and run makes nothing that lives
@@ -193,9 +145,9 @@ test("a net with squeeze and excitation runs in a page under default-src 'self'"
 test("without WebGPU, load says what is missing and which target works", async () => {
   const net = named("plain");
   serve("plain", emitted(net).artifacts);
-  const page = await browser.newPage();
+  const page = await site.browser().newPage();
   await page.addInitScript("Object.defineProperty(navigator, 'gpu', { value: undefined })");
-  await page.goto(address());
+  await page.goto(site.address());
   await page.waitForFunction("window.ready === true");
   const message = await page.evaluate(`import("./net.js").then((m) => m.load()).then(() => "loaded", (error) => error.message)`);
   expect(message).toMatch(/^plain: no WebGPU here .* the cpu target works here$/);
@@ -205,8 +157,8 @@ test("without WebGPU, load says what is missing and which target works", async (
 test("a lost device rejects runs with its reason", async () => {
   const net = named("plain");
   serve("plain", emitted(net).artifacts);
-  const page = await browser.newPage();
-  await page.goto(address());
+  const page = await site.browser().newPage();
+  await page.goto(site.address());
   await page.waitForFunction("window.ready === true");
   const message = await page.evaluate(`(async () => {
     const { load } = await import("./net.js");

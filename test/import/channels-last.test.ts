@@ -4,19 +4,10 @@ import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { seededValues } from "../../backends/testing-samples.ts";
 import { importModel } from "../../compiler/import/index.ts";
-import { numel } from "../../compiler/ir/type.ts";
 import { outputOn } from "../judges/describe-torch.ts";
 import { importedFrom, netInPlace, runtimeOutputs } from "../judges/imported.ts";
-import { type HandModel, type HandNode, handModel } from "../judges/onnx-models.ts";
+import { type HandModel, handModel, node, values, whole } from "../judges/onnx-models.ts";
 
-const node = (op: string, inputs: string, output: string, attrs: HandNode["attrs"] = {}): HandNode => ({
-  op,
-  inputs: inputs.split(" "),
-  output,
-  attrs,
-});
-const values = (seed: string, ...shape: number[]) => ({ shape, data: [...seededValues(seed, numel(shape), [-0.5, 0.5])] });
-const whole = (...data: number[]) => ({ shape: [data.length], data, ints: true as const });
 const LAST = { perm: [0, 2, 3, 1] };
 const FIRST = { perm: [0, 3, 1, 2] };
 const PAD = { pads: [1, 1, 1, 1] };

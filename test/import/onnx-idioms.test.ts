@@ -4,20 +4,11 @@ import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { seededValues } from "../../backends/testing-samples.ts";
 import { importModel } from "../../compiler/import/index.ts";
-import { numel } from "../../compiler/ir/type.ts";
 import { outputOn } from "../judges/describe-torch.ts";
 import { importedFrom, runtimeOutputs } from "../judges/imported.ts";
-import { type HandModel, type HandNode, handModel } from "../judges/onnx-models.ts";
+import { type HandModel, type HandNode, handModel, node, values, whole } from "../judges/onnx-models.ts";
 
-const node = (op: string, inputs: string, output: string, attrs: HandNode["attrs"] = {}): HandNode => ({
-  op,
-  inputs: inputs.split(" "),
-  output,
-  attrs,
-});
 const number = (x: number) => ({ shape: [], data: [x] });
-const whole = (...data: number[]) => ({ shape: [data.length], data, ints: true as const });
-const values = (seed: string, ...shape: number[]) => ({ shape, data: [...seededValues(seed, numel(shape), [-0.5, 0.5])] });
 
 const HARD = { three: number(3), six: number(6), zero: number(0), sixth: number(1 / 6) };
 const STEP = [node("Add", "x three", "a"), node("Clip", "a zero six", "b")];

@@ -4,20 +4,12 @@ import type { Backend } from "../../backends/backend.ts";
 import { cpu } from "../../backends/cpu/index.ts";
 import { seededValues } from "../../backends/testing-samples.ts";
 import { importModel } from "../../compiler/import/index.ts";
-import { numel } from "../../compiler/ir/type.ts";
 import { caffeModel } from "../judges/caffe-files.ts";
 import { outputOn } from "../judges/describe-torch.ts";
 import { importedFrom, runtimeOutputs } from "../judges/imported.ts";
-import { type HandModel, type HandNode, handModel } from "../judges/onnx-models.ts";
+import { type HandModel, type HandNode, handModel, node, values } from "../judges/onnx-models.ts";
 import { graphOf, readerOf } from "../judges/whole-nets.ts";
 
-const node = (op: string, inputs: string, output: string, attrs: HandNode["attrs"] = {}): HandNode => ({
-  op,
-  inputs: inputs.split(" "),
-  output,
-  attrs,
-});
-const values = (seed: string, ...shape: number[]) => ({ shape, data: [...seededValues(seed, numel(shape), [-0.5, 0.5])] });
 const uniform = (x: number) => ({ shape: [8], data: Array.from({ length: 8 }, () => x) });
 const squeeze = (from: string, to: string): HandNode[] => [
   node("GlobalAveragePool", from, `${to}s`),

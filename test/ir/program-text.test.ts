@@ -13,20 +13,12 @@ import { lowerGraph } from "../../compiler/lower.ts";
 import { allOps } from "../../compiler/ops/index.ts";
 import { opRules } from "../../compiler/ops/rules.ts";
 import { kernelPasses } from "../../compiler/passes/kernel-pipeline.ts";
-import type { Capabilities, OptimizeLevel } from "../../compiler/passes/pass.ts";
+import type { OptimizeLevel } from "../../compiler/passes/pass.ts";
 import { optimizeGraph, runKernelPasses } from "../../compiler/passes/pipeline.ts";
 import { sampleGraph } from "../../compiler/reference/sample-graph.ts";
+import { gpu as capabilities } from "../kernels/optimize.ts";
 import { randomGraph } from "../passes/random-graph.ts";
 
-const capabilities: Capabilities = {
-  order: "nhwc",
-  channelMultiple: 4,
-  halo: false,
-  kinds: ["contract", "depthwise", "excite"],
-  arenas: "colored",
-  alignment: 256,
-  maxBuffers: 8,
-};
 const context = { diagnostics: new Diagnostics(), remark: () => {}, training: false };
 
 function expectRoundTrip(program: Program): void {

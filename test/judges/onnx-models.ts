@@ -7,6 +7,8 @@ import {
   ModelProtoSchema,
   type ValueInfoProtoSchema,
 } from "onnx-buf";
+import { seededValues } from "../../backends/testing-samples.ts";
+import { numel } from "../../compiler/ir/type.ts";
 
 type Dim = number | string;
 type Attribute = number | string | readonly number[] | { readonly f: number };
@@ -33,6 +35,20 @@ export interface HandModel {
     Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly ints?: true }>
   >;
 }
+
+/** A node whose inputs are given in one text, with spaces between. */
+export const node = (op: string, inputs: string, output: string, attrs: HandNode["attrs"] = {}): HandNode => ({
+  op,
+  inputs: inputs.split(" "),
+  output,
+  attrs,
+});
+
+/** Whole numbers as a tensor: shapes, splits. */
+export const whole = (...data: number[]) => ({ shape: [data.length], data, ints: true as const });
+
+/** Weights from -0.5 to 0.5, the same for the same seed. */
+export const values = (seed: string, ...shape: number[]) => ({ shape, data: [...seededValues(seed, numel(shape), [-0.5, 0.5])] });
 
 function attribute(name: string, value: Attribute): MessageInitShape<typeof AttributeProtoSchema> {
   if (typeof value === "string") return { name, type: Kind.STRING, s: Uint8Array.from(new TextEncoder().encode(value)) };

@@ -25,6 +25,9 @@ export interface Case {
   readonly linear?: boolean;
 }
 
+export const relu = (e: Expr): Expr => x.max(e, 0);
+export const silu = (e: Expr): Expr => x.div(e, x.add(x.exp(x.neg(x.max(e, -87))), 1));
+
 export interface Built {
   readonly program: Program;
   readonly kernel: ContractKernel | DepthwiseKernel;

@@ -2,12 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { contractSteps } from "../../backends/wasm/contract-steps.ts";
 import * as x from "../../compiler/ir/expr.ts";
-import type { ContractKernel, Expr } from "../../compiler/ir/kernel.ts";
-import { build, type Case } from "./kernel-case.ts";
+import type { ContractKernel } from "../../compiler/ir/kernel.ts";
+import { build, type Case, relu, silu } from "./kernel-case.ts";
 import { worst } from "./kernels-harness.ts";
 
-const relu = (e: Expr): Expr => x.max(e, 0);
-const silu = (e: Expr): Expr => x.div(e, x.add(x.exp(x.neg(x.max(e, -87))), 1));
 const SAME = [1, 1, 1, 1] as const;
 
 const CASES: Readonly<Record<string, Case>> = {
