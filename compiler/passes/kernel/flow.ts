@@ -2,7 +2,7 @@
  * The working form of a Program inside a pass: kernels in numbered slots with the slots that write and read every value.
  * A pass replaces or empties slots; `closeFlow` makes a Program again. Everything is linear in the number of kernels.
  */
-import type { Value, Weight } from "../../ir/graph.ts";
+import type { Attrs, Value, Weight } from "../../ir/graph.ts";
 import type { Kernel, Program, Storage } from "../../ir/kernel.ts";
 
 export interface Flow {
@@ -16,8 +16,11 @@ export interface Flow {
   replace(slot: number, kernel: Kernel | undefined): void;
   /** A value that no kernel knows yet. */
   newValue(name: string, shape: readonly number[]): Value;
-  /** A weight computed at compile time; becomes part of the program when a kernel reads it. */
-  addWeight(weight: Weight): void;
+  /**
+   * A weight computed by `recipe` from others; becomes part of the program when a kernel reads it. Layers that share a tensor share what is
+   * derived from it: the same recipe gives the same weight. `path` is made unique.
+   */
+  derive(path: string, shape: readonly number[], recipe: string, from: readonly Weight[], attrs?: Attrs): Value;
   weightOf(value: Value): Weight | undefined;
   /** Whether anything was replaced. */
   readonly changed: () => boolean;
@@ -25,6 +28,9 @@ export interface Flow {
 
 export const readsOf = (k: Kernel): Value[] => [...new Set(k.buffers.filter((b) => b.access === "read").map((b) => b.value))];
 export const writesOf = (k: Kernel): Value[] => [...new Set(k.buffers.filter((b) => b.access === "write").map((b) => b.value))];
+
+const formulaOf = (shape: readonly number[], recipe: string, from: readonly Weight[], attrs: Attrs): string =>
+  JSON.stringify([recipe, from.map((w) => w.value.id), attrs, shape]);
 
 export function openFlow(program: Program): Flow & { readonly weights: ReadonlyMap<Value, Weight> } {
   const slots: (Kernel | undefined)[] = [...program.kernels];
@@ -52,6 +58,9 @@ export function openFlow(program: Program): Flow & { readonly weights: ReadonlyM
     for (const { value } of (k as Kernel).buffers) id = Math.max(id, value.id + 1);
   });
   for (const { value } of [...program.inputs, ...program.outputs, ...program.weights]) id = Math.max(id, value.id + 1);
+  const newValue = (name: string, shape: readonly number[]): Value => ({ id: id++, type: { dtype: "f32", shape }, name });
+  const derived = new Map<string, Value>();
+  const paths = new Set(program.weights.map((w) => w.path));
   return {
     slots,
     writers,
@@ -68,8 +77,19 @@ export function openFlow(program: Program): Flow & { readonly weights: ReadonlyM
       if (kernel) attach(slot, kernel);
       changed = true;
     },
-    newValue: (name, shape) => ({ id: id++, type: { dtype: "f32", shape }, name }),
-    addWeight: (w) => void weights.set(w.value, w),
+    newValue,
+    derive(wanted, shape, recipe, from, attrs = {}) {
+      const formula = formulaOf(shape, recipe, from, attrs);
+      const known = derived.get(formula);
+      if (known) return known;
+      let path = wanted;
+      for (let i = 2; paths.has(path); i++) path = `${wanted}~${i}`;
+      paths.add(path);
+      const value = newValue(path, shape);
+      weights.set(value, { value, path, trainable: false, init: { kind: "derived", recipe, from, attrs } });
+      derived.set(formula, value);
+      return value;
+    },
     weightOf: (v) => weights.get(v),
     changed: () => changed,
   };

@@ -38,15 +38,10 @@ function hoisted(flow: Flow, excite: ExciteKernel, layer: ExciteLayer, conv: Con
   const b = bias ? weightOf(bias) : undefined;
   // a weight that is no constant of the program cannot be multiplied out
   if (!w1 || !w || (bias && !b) || (layer.bias !== undefined && !b1)) return undefined;
-  const derive = (path: string, shape: readonly number[], recipe: string, from: readonly Weight[]): Value => {
-    const value = flow.newValue(path, shape);
-    flow.addWeight({ value, path, trainable: false, init: { kind: "derived", recipe, from, attrs: {} } });
-    return value;
-  };
   const [cin] = conv.window.in;
-  const matrix = derive(`${w1.path}*${w.path}`, [layer.out, cin], "matmul", [w1, w]);
+  const matrix = flow.derive(`${w1.path}*${w.path}`, [layer.out, cin], "matmul", [w1, w]);
   const shift = b
-    ? derive(`${w1.path}*${b.path}${b1 ? `+${b1.path}` : ""}`, [layer.out], "matvec-add", [w1, b, ...(b1 ? [b1] : [])])
+    ? flow.derive(`${w1.path}*${b.path}${b1 ? `+${b1.path}` : ""}`, [layer.out], "matvec-add", [w1, b, ...(b1 ? [b1] : [])])
     : undefined;
   const first = excite.buffers.length;
   const buffers = [...excite.buffers, { value: matrix, access: "read" as const }];

@@ -84,9 +84,8 @@ function split(k: LoopKernel, [h, w]: Axes, flow: Flow): readonly Kernel[] {
   const [batch = 1, inputs = 1] = sizeOf(input);
   const outputs = must(sizeOf(output)[1], "channels");
   const phases = h.stride * w.stride;
-  const value = flow.newValue(`${weight.path}.phases`, [phases * outputs, inputs, rows.taps, columns.taps]);
-  const attrs = { stride: [h.stride, w.stride] };
-  flow.addWeight({ value, path: value.name, trainable: false, init: { kind: "derived", recipe: "deconv-phases", from: [weight], attrs } });
+  const shape = [phases * outputs, inputs, rows.taps, columns.taps];
+  const value = flow.derive(`${weight.path}.phases`, shape, "deconv-phases", [weight], { stride: [h.stride, w.stride] });
   const { epilogue = x.ACC } = k;
   // one phase whose pixels are the outputs needs no move
   const direct = phases === 1 && rows.first === h.before && columns.first === w.before && rows.pixels === h.out && columns.pixels === w.out;
