@@ -37,8 +37,8 @@ function fileReader(): (file: string) => Buffer | undefined {
 }
 
 /**
- * A script, in ASCII, is one function of what CommonJS gives a module. Run by `vm`, its value is that function; loaded by Node, that is what it exports.
- * It is complete as it lies on the disk, because text that is put together is copied once more.
+ * A script, in ASCII, is one function of what CommonJS gives a module. Run by `vm`, its value is that function; loaded by Node, that is what it
+ * exports. It is complete as it lies on the disk, because text that is put together is copied once more.
  */
 export const WRAPPER = {
   before:

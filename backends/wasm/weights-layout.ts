@@ -14,7 +14,7 @@ import type { Step, StepList } from "./steps.ts";
 /** Smaller packings are not worth a stop between two steps. */
 const LATE_BYTES = 2 ** 17;
 
-export type Expanded = PackedTensor & { readonly expansion: Expansion };
+type Expanded = PackedTensor & { readonly expansion: Expansion };
 export const isExpanded = (p: PackedTensor): p is Expanded => p.expansion !== undefined;
 
 export interface WeightsLayout {
@@ -64,8 +64,7 @@ export function weightsLayout(lists: readonly StepList[]): WeightsLayout {
 /** The late packing that a step reads: its index, or -1. */
 export function lateOf(step: Step, { late }: WeightsLayout): number {
   const keys = new Set(packingsIn(step).map(packingKey));
-  const found = late.findIndex((p) => keys.has(packingKey(p)));
-  return found;
+  return late.findIndex((p) => keys.has(packingKey(p)));
 }
 
 export const placeOf = (p: PackedTensor, { offsets }: WeightsLayout): number => must(offsets.get(packingKey(p)), "place of a packing");

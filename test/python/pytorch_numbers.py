@@ -1,9 +1,9 @@
 """Runs emitted nets on weights made here, and writes what they gave.
 
 Each line of standard input is a folder with model.py and inputs.json, shapes by name. Written beside them: weights.safetensors by the net's own
-`save_weights`, and each input and output as NAME.f32. Answered by a line of JSON: names, shapes and types of the state dict. Statistics of batch norms are those of what arrives
-there, made uneven, as training would leave them: others make deep nets chaotic. Warnings are errors: nothing that a later PyTorch has removed
-may be used.
+`save_weights`, and each input and output as NAME.f32. Answered by a line of JSON: names, shapes and types of the state dict. Statistics of
+batch norms are those of what arrives there, made uneven, as training would leave them: others make deep nets chaotic. Warnings are errors:
+nothing that a later PyTorch has removed may be used.
 """
 import importlib.util
 import json
