@@ -73,6 +73,8 @@ async function bundle(
   const { output } = await made.write({
     dir: "dist/cli",
     format,
+    // scripts of `vm` cannot import on Node 20: what they ask for late they require
+    dynamicImportInCjs: wrapper.before === "",
     postBanner: wrapper.before,
     postFooter: wrapper.after,
     entryFileNames: `[name].${extension}`,
@@ -82,6 +84,10 @@ async function bundle(
     minify: { compress: false, mangle: false, codegen: { asciiOnly: true } },
   });
   await made.close();
+  if (wrapper.before !== "") {
+    const late = output.filter((chunk) => "code" in chunk && /\bimport\(/.test(chunk.code));
+    if (late.length > 0) throw new Error(`import() in ${late.map((chunk) => chunk.fileName).join(", ")}`);
+  }
   return output.flatMap((chunk) => ("moduleIds" in chunk ? chunk.moduleIds : []));
 }
 

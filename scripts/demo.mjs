@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: installs what is missing, builds, compiles SE-ResNet-50 to WebGPU, runs the emitted module on the picture that the
- * repository ships; then imports a trained network that others published, and asks it about two pictures; says what it did. Needs Node and
- * npm only: the software GPU and the trained network come from npm packages.
+ * repository ships; then imports a trained network that others published, compares it with the reference, and asks it about two pictures;
+ * says what it did. Needs Node and npm only: the software GPU and the trained network come from npm packages.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
@@ -72,6 +72,15 @@ run(`sec compile ${imported}.se --target wasm`, [
   `${imported}.safetensors`,
   "-o",
   OUT,
+]);
+run(`sec verify ${imported}.se --target wasm,cpu`, [
+  sec,
+  "verify",
+  `${imported}.se`,
+  "--target",
+  "wasm,cpu",
+  "--weights",
+  `${imported}.safetensors`,
 ]);
 run(`running that module on ${LINES.join(" and ")}`, ["scripts/run-text-lines.mjs", `${OUT}/${net}/wasm`, ...LINES]);
 console.log(`
