@@ -5,6 +5,7 @@
 import { closeSync, existsSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { WeightsStore } from "../backends/backend.ts";
+import type { VectorMemory } from "../compiler/index.ts";
 import { makeFolder, type StoredFile } from "./write.ts";
 
 export interface FileStore extends WeightsStore {
@@ -14,16 +15,12 @@ export interface FileStore extends WeightsStore {
   discard(): void;
 }
 
-/** One window of memory, for the pieces of any number of files one after another. */
+/** One window of memory, for the pieces of any number of files one after another. Zeroed bytes. */
 export type Window = (bytes: number) => Uint8Array;
 
-export function pieceWindow(): Window {
-  let memory = new Uint8Array(0);
-  return (bytes) => {
-    if (memory.length >= bytes) return memory.subarray(0, bytes).fill(0);
-    memory = new Uint8Array(bytes);
-    return memory;
-  };
+export function pieceWindow(memory: VectorMemory): Window {
+  const region = memory.region("piece");
+  return (bytes) => region(bytes).fill(0);
 }
 
 let untouched = new Uint8Array(0);

@@ -16,6 +16,7 @@ import {
   parseRename,
   type RenameRule,
   type TensorFile,
+  type VectorMemory,
   type WeightReader,
   weightReader,
 } from "../compiler/index.ts";
@@ -134,18 +135,24 @@ export function matchFile(session: Session, graph: Graph, file: TensorFile, opti
 }
 
 /**
- * The reader of one net's tensors. Says aloud where they come from. Undefined after a reported problem.
+ * The reader of one net's tensors. Says aloud where they come from. Undefined after a reported problem. `memory`: as in `ReaderOptions`.
  */
-export function weightsOf(session: Session, graph: Graph, opened: OpenedWeights, options: WeightOptions): WeightReader | undefined {
+export function weightsOf(
+  session: Session,
+  graph: Graph,
+  opened: OpenedWeights,
+  options: WeightOptions,
+  memory?: VectorMemory,
+): WeightReader | undefined {
   const { file } = opened;
   if (!file) {
     opened.sayMade?.();
-    return weightReader({ seed: options.seed });
+    return weightReader({ seed: options.seed, memory });
   }
   const match = matchFile(session, graph, file, options);
   for (const d of match.diagnostics) session.diagnostics.add(d);
   for (const line of match.log) session.note(`weights: ${line}`);
   if (!match.plan || session.failed) return undefined;
   for (const d of checkValues(match.plan, file)) session.diagnostics.add(d);
-  return session.failed ? undefined : weightReader({ plan: match.plan, file, seed: options.seed });
+  return session.failed ? undefined : weightReader({ plan: match.plan, file, seed: options.seed, memory });
 }

@@ -2,15 +2,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { schemaFiles } from "../cli/output-schemas.ts";
 import { jsonSchema } from "../compiler/syntax/schema.ts";
+import { assembler } from "./assemble-wat.ts";
 import { embedTexts } from "./generate-embedded.ts";
 import { generateLibrary } from "./generate-library.ts";
 import { generateMessages, readMessageFiles } from "./generate-messages.ts";
 import { generateTensorNames } from "./generate-tensor-names.ts";
 
+const assembled = await assembler();
+
 const outputs: Record<string, () => string> = {
   "specs/schema.json": jsonSchema,
   "specs/tensor-names.json": generateTensorNames,
   "compiler/semantics/library.gen.ts": () => generateLibrary(),
+  "compiler/vectors/kernels.gen.ts": () => assembled("compiler/vectors/kernels.wat"),
   "compiler/diagnostics/messages.gen.ts": () => generateMessages(readMessageFiles()),
   "backends/module/prelude.gen.ts": () => embedTexts({ prelude: "backends/module/prelude.js", layout: "backends/module/layout.js" }),
   "backends/cpu/scratch.gen.ts": () => embedTexts({ scratchFunctions: "backends/cpu/scratch.js" }),

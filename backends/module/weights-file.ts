@@ -3,6 +3,7 @@
  * tensors, each at a 256-byte boundary of the payload. All little-endian. Offsets are constants of the module, so no table is stored.
  */
 import { invariant } from "../../compiler/invariant.ts";
+import { mix } from "../../compiler/vectors/kernels.ts";
 import { memoryStore } from "../../compiler/weights/piece-store.ts";
 import type { WeightsStore } from "../backend.ts";
 import { stringLiteral } from "./text.ts";
@@ -51,7 +52,7 @@ export function packWeights(sections: readonly Section[], store: WeightsStore = 
   }
   store.open(HEADER_BYTES + end);
   if (store.sizesOnly) return { file: store.close(), hash: "0".repeat(32), offsets, payloadBytes: end };
-  let lanes = SEEDS;
+  const lanes = Int32Array.from(SEEDS);
   for (let first = 0, next = 0; first < sections.length; first = next) {
     const start = offsets[first] as number;
     let stop = start;
@@ -62,7 +63,7 @@ export function packWeights(sections: readonly Section[], store: WeightsStore = 
       const at = (offsets[i] as number) - start;
       fill(piece.subarray(at, at + bytes));
     }
-    lanes = mix(lanes, piece);
+    mix(lanes, wordsOf(piece));
     store.done(HEADER_BYTES + start, piece);
   }
   const head = store.piece(0, HEADER_BYTES);
@@ -77,38 +78,20 @@ export function packWeights(sections: readonly Section[], store: WeightsStore = 
   return { file: store.close(), hash: hashText(lanes), offsets, payloadBytes: end };
 }
 
-type Lanes = readonly [number, number, number, number];
-const SEEDS: Lanes = [1, 2, 3, 4];
-const hashText = (lanes: Lanes): string => lanes.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
+const SEEDS = [1, 2, 3, 4];
+const hashText = (lanes: Int32Array): string => Array.from(lanes, (x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
+
+const wordsOf = (bytes: Uint8Array): Int32Array => {
+  invariant(bytes.byteOffset % 4 === 0, "digest of unaligned bytes");
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+};
 
 /**
  * 128-bit content hash: four 32-bit lanes over little-endian words, the definition of section 8.3. It finds damage and mix-ups;
  * it is no protection against forgery. `bytes` must start at a multiple of 4 of its buffer; a rest of up to 3 bytes is not read.
  */
-export const digest = (bytes: Uint8Array): string => hashText(mix(SEEDS, bytes));
-
-/** The lanes after `bytes`, which may be followed by more when they are a multiple of 16. */
-function mix(lanes: Lanes, bytes: Uint8Array): Lanes {
-  invariant(bytes.byteOffset % 4 === 0, "digest of unaligned bytes");
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
-  let [a, b, c, d] = lanes;
-  const whole = words.length & ~3;
-  let i = 0;
-  for (; i < whole; i += 4) {
-    a = Math.imul(a + Math.imul(words[i] as number, 0x85ebca77), 0x9e3779b1);
-    b = Math.imul(b + Math.imul(words[i + 1] as number, 0x85ebca77), 0x9e3779b1);
-    c = Math.imul(c + Math.imul(words[i + 2] as number, 0x85ebca77), 0x9e3779b1);
-    d = Math.imul(d + Math.imul(words[i + 3] as number, 0x85ebca77), 0x9e3779b1);
-    a = (a << 13) | (a >>> 19);
-    b = (b << 13) | (b >>> 19);
-    c = (c << 13) | (c >>> 19);
-    d = (d << 13) | (d >>> 19);
-  }
-  const last: [number, number, number, number] = [a, b, c, d];
-  for (; i < words.length; i++) {
-    const k = (i & 3) as 0 | 1 | 2 | 3;
-    const mixed = Math.imul(last[k] + Math.imul(words[i] as number, 0x85ebca77), 0x9e3779b1);
-    last[k] = (mixed << 13) | (mixed >>> 19);
-  }
-  return last;
+export function digest(bytes: Uint8Array): string {
+  const lanes = Int32Array.from(SEEDS);
+  mix(lanes, wordsOf(bytes));
+  return hashText(lanes);
 }

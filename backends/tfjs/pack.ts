@@ -1,6 +1,7 @@
 /** Weights in TensorFlow.js's own layout, repacked once when the module is made, so that its graph has no transposition. */
 import type { Graph, Node, Value, Weight } from "../../compiler/ir/graph.ts";
 import { numel } from "../../compiler/ir/type.ts";
+import { interleave } from "../../compiler/vectors/kernels.ts";
 import { borrowed, type WeightReader } from "../../compiler/weights/source.ts";
 import { f32Section, type Section } from "../module/weights-file.ts";
 
@@ -11,13 +12,7 @@ export interface PackedTensor {
   readonly section: Section;
 }
 
-/** Columns that are moved together, so that reads and writes both stay within the cache. */
-const TILE = 16;
-
-/**
- * Permutes the axes of a dense tensor of rank 2 to 4: axis i of the result is axis order[i] of `from`. The innermost axis of the result
- * walks `from` in strides, so the two innermost axes are done tile by tile.
- */
+/** Permutes the axes of a dense tensor of rank up to 4: axis i of the result is axis order[i] of `from`. */
 function permute(from: Float32Array, shape: readonly number[], order: readonly number[], into: Float32Array): void {
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
   const lead = 4 - order.length;
@@ -25,39 +20,21 @@ function permute(from: Float32Array, shape: readonly number[], order: readonly n
   const step = [0, 1, 2, 3].map((i) => (i < lead ? 0 : (strides[order[i - lead] as number] as number)));
   const [d0 = 1, d1 = 1, d2 = 1, d3 = 1] = size;
   const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = step;
-  for (let a = 0; a < d0; a++) {
-    for (let b = 0; b < d1; b++) {
-      const base = a * s0 + b * s1;
-      const to = (a * d1 + b) * d2 * d3;
-      for (let c = 0; c < d2; c += TILE) {
-        for (let e = 0; e < d3; e += TILE) {
-          const source = { from, at: base + c * s2 + e * s3, rowStep: s2, step: s3 };
-          moveTile(source, into, to + c * d3 + e, d3, Math.min(TILE, d2 - c), Math.min(TILE, d3 - e));
-        }
-      }
-    }
-  }
+  let to = 0;
+  for (let a = 0; a < d0; a++)
+    for (let b = 0; b < d1; b++)
+      for (let c = 0; c < d2; c++) for (let e = 0, at = a * s0 + b * s1 + c * s2; e < d3; e++, at += s3) into[to++] = from[at] as number;
 }
 
-interface Strided {
-  readonly from: Float32Array;
-  readonly at: number;
-  readonly rowStep: number;
-  readonly step: number;
-}
+/** Inputs that are moved for all outputs before the next ones: reads and writes both stay within the cache. */
+const INPUTS_AT_ONCE = 16;
 
-/** One tile into rows that are `pitch` apart. By itself, since the engine optimises functions better than inner loops. */
-function moveTile(
-  { from, at, rowStep, step }: Strided,
-  into: Float32Array,
-  to: number,
-  pitch: number,
-  rows: number,
-  columns: number,
-): void {
-  for (let row = 0; row < rows; row++) {
-    const first = to + row * pitch;
-    for (let i = first, source = at + row * rowStep; i < first + columns; i++, source += step) into[i] = from[source] as number;
+/** [outputs, inputs, taps] as [taps, inputs, outputs]: most of a net's weights. */
+function outputsLast(from: Float32Array, [outputs, inputs, taps]: readonly [number, number, number], into: Float32Array): void {
+  for (let i = 0; i < inputs; i += INPUTS_AT_ONCE) {
+    const rows = { from, first: i * taps, pitch: inputs * taps, count: outputs };
+    const inners = Math.min(INPUTS_AT_ONCE, inputs - i);
+    interleave(rows, into, i * outputs, { taps, tap: inputs * outputs, inners, step: outputs, groups: 1, far: 0, beside: 4 });
   }
 }
 
@@ -80,11 +57,11 @@ function layoutOf(node: Node, name: string, shape: readonly number[], map: reado
         write: (values, into) => permute(values, [inChannels, multiplier, kh, kw], [2, 3, 0, 1], into),
       };
     }
-    return { shape: [kh, kw, perGroup, out], write: (values, into) => permute(values, shape, [2, 3, 1, 0], into) };
+    return { shape: [kh, kw, perGroup, out], write: (values, into) => outputsLast(values, [out, perGroup, kh * kw], into) };
   }
   if (node.op === "deconv" && name === "weight") {
     const [inChannels = 0, perGroup = 0, kh = 0, kw = 0] = shape;
-    return { shape: [kh, kw, perGroup, inChannels], write: (values, into) => permute(values, shape, [2, 3, 1, 0], into) };
+    return { shape: [kh, kw, perGroup, inChannels], write: (values, into) => outputsLast(values, [inChannels, perGroup, kh * kw], into) };
   }
   if (node.op === "chanconv" && name === "weight")
     return { shape: [shape[2] as number, 1, 1, 1], write: (values, into) => into.set(values) };
@@ -92,9 +69,9 @@ function layoutOf(node: Node, name: string, shape: readonly number[], map: reado
     const [out = 0, features = 0] = shape;
     if (map) {
       const [c = 0, h = 0, w = 0] = map;
-      return { shape: [features, out], write: (values, into) => permute(values, [out, c, h, w], [2, 3, 1, 0], into) };
+      return { shape: [features, out], write: (values, into) => outputsLast(values, [out, c, h * w], into) };
     }
-    return { shape: [features, out], write: (values, into) => permute(values, shape, [1, 0], into) };
+    return { shape: [features, out], write: (values, into) => outputsLast(values, [out, features, 1], into) };
   }
   return { shape, write: (values, into) => into.set(values) };
 }

@@ -3,6 +3,7 @@
 import type { Value } from "../../compiler/ir/graph.ts";
 import type { Window } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";
+import { interleave } from "../../compiler/vectors/kernels.ts";
 
 export interface Packing {
   /** Equal keys of one tensor share a slice. */
@@ -58,39 +59,20 @@ export function contractPacking(w: Window, half: boolean): Packing {
   };
 }
 
-/** One group. Four outputs at a time, so that each of their rows is read in order and each target quad is written whole. */
+/** Inputs that are packed for all outputs before the next ones: what is read of a row is whole cache lines. */
+const INPUTS_AT_ONCE = 16;
+
+/** One group. */
 function fillDense(from: Float32Array, into: Float32Array, outputs: number, inputs: number, taps: number): void {
-  const inQuads = quadsUp(inputs);
-  const outQuads = quadsUp(outputs);
-  const row = inputs * taps;
-  const walk = { row, inputs, taps, quadStep: outQuads * 16, tapStep: inQuads * outQuads * 16 };
-  for (let oq = 0; oq < outQuads; oq++) fillQuads(from, oq * 4 * row, Math.min(4, outputs - oq * 4), into, oq * 16, walk);
-}
-
-interface QuadWalk {
-  /** Elements of one output's weights. */
-  readonly row: number;
-  readonly inputs: number;
-  readonly taps: number;
-  /** How far apart the next four inputs and the next tap lie in the packing. */
-  readonly quadStep: number;
-  readonly tapStep: number;
-}
-
-/** Up to four outputs. By itself, since the engine optimises functions better than inner loops. */
-function fillQuads(from: Float32Array, first: number, lanes: number, into: Float32Array, base: number, walk: QuadWalk): void {
-  const { row, inputs, taps, quadStep, tapStep } = walk;
-  for (let i = 0, at = first; i < inputs; i++) {
-    let to = base + (i >> 2) * quadStep + (i & 3) * 4;
-    for (let tap = 0; tap < taps; tap++, at++, to += tapStep) {
-      if (lanes === 4) {
-        into[to] = from[at] as number;
-        into[to + 1] = from[at + row] as number;
-        into[to + 2] = from[at + 2 * row] as number;
-        into[to + 3] = from[at + 3 * row] as number;
-      } else for (let lane = 0; lane < lanes; lane++) into[to + lane] = from[at + lane * row] as number;
-    }
+  const far = quadsUp(outputs) * 16;
+  const rows = { from, pitch: inputs * taps, count: outputs };
+  const walk = { taps, tap: quadsUp(inputs) * far, step: 4, far, beside: 16 };
+  for (let i = 0; i < inputs; i += INPUTS_AT_ONCE) {
+    const whole = Math.min(INPUTS_AT_ONCE, inputs - i) >> 2;
+    interleave({ ...rows, first: i * taps }, into, (i >> 2) * far, { ...walk, inners: 4, groups: whole });
   }
+  const last = inputs & ~3;
+  interleave({ ...rows, first: last * taps }, into, (last >> 2) * far, { ...walk, inners: inputs & 3, groups: 1 });
 }
 
 function fillGrouped(from: Float32Array, into: Float32Array, w: Window, blocks: Blocks, taps: number): void {

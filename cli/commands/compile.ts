@@ -16,6 +16,8 @@ import {
   type Remark,
   type SpecFile,
   specToJson,
+  type VectorMemory,
+  vectorMemory,
 } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { type Config, readConfig } from "../config.ts";
@@ -167,6 +169,7 @@ interface Job {
   readonly config: Config;
   readonly targets: readonly ChosenTarget[];
   readonly opened: OpenedWeights;
+  readonly memory: VectorMemory;
   readonly window: Window;
   readonly outputs: Output[];
   readonly meta: unknown[];
@@ -182,7 +185,7 @@ async function validate(session: Session, backend: Backend, artifacts: readonly 
 async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): Promise<void> {
   const { session, options } = job;
   const batch = options.batch ?? 1;
-  const weights = weightsOf(session, net.graph, job.opened, options);
+  const weights = weightsOf(session, net.graph, job.opened, options, job.memory);
   if (!weights) return;
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
   const rows: string[][] = [];
@@ -317,7 +320,8 @@ async function compileAll(
   const { metafile, force = false } = options;
   if (metafile !== undefined && writes(options) && !mayWriteNamed(session, metafile, { force })) return { read, outputs };
   const from = new Map<string, string>();
-  const job: Job = { session, options, config, targets, opened, window: pieceWindow(), outputs, meta };
+  const memory = vectorMemory();
+  const job: Job = { session, options, config, targets, opened, memory, window: pieceWindow(memory), outputs, meta };
   try {
     for (const file of files) {
       const start = session.io.now();

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 import path from "node:path";
 import { Option } from "commander";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { type ImportedNet, importModel, isNetName, netName, type ReadModelPart, shapeText } from "../../compiler/index.ts";
+import { type ImportedNet, importModel, isNetName, netName, type ReadModelPart, shapeText, vectorMemory } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import { type SizeOptions, withShape } from "../options.ts";
@@ -67,7 +67,7 @@ async function importFile(session: Session, options: ImportOptions, file: string
   if (options.weights !== undefined && !weightBytes) return undefined;
   const shown = options.outDir.split(path.sep).join("/");
   const folder = path.resolve(session.options.directory, options.outDir);
-  const store = options.dryRun ? undefined : fileStore(folder, pieceWindow());
+  const store = options.dryRun ? undefined : fileStore(folder, pieceWindow(vectorMemory()));
   try {
     return await importInto(session, options, file, { bytes, weightBytes, store, folder, shown });
   } finally {

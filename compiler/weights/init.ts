@@ -3,6 +3,7 @@
  * so a tensor's values do not depend on which tensors are made before it, or at all.
  */
 import type { Init } from "../ir/graph.ts";
+import { LANES, uniform } from "../vectors/kernels.ts";
 
 /** Draws 32 random bits as a signed integer. */
 export type Bits = () => number;
@@ -22,10 +23,11 @@ function avalanche(x: number): number {
   return h ^ (h >>> 15);
 }
 
-/** State of an sfc32 generator, warmed up. Two keys are independent streams. */
-function generator(key: string, seed: number): Int32Array {
+/** State of an sfc32 generator, warmed up. Two keys, and two lanes of one key, are independent streams. */
+function generator(key: string, seed: number, lane = 0): Int32Array {
   const high = Math.floor(seed / 2 ** 32) | 0;
-  const state = new Int32Array([textKey(key, seed | 0), textKey(key, avalanche(~seed ^ high)), avalanche((seed | 0) ^ 0x9e3779b9), 1]);
+  const third = avalanche(((seed | 0) ^ 0x9e3779b9) + lane);
+  const state = new Int32Array([textKey(key, seed | 0), textKey(key, avalanche(~seed ^ high)), third, 1]);
   fill(state, new Int32Array(12));
   return state;
 }
@@ -84,7 +86,7 @@ export function fillInitial(out: Float32Array, init: OwnInit, path: string, seed
       out.fill(init.value);
       return;
     case "uniform":
-      fillUniform(out, generator(path, seed), init.bound);
+      uniform(out, init.bound * 2 ** -23, generators(path, seed));
       return;
     case "normal":
       fillNormal(out, bits(path, seed), init.std);
@@ -92,21 +94,14 @@ export function fillInitial(out: Float32Array, init: OwnInit, path: string, seed
   }
 }
 
-/** `fill` and the scaling in one loop: most of a net's values are made here, and a block between the two would be read again. */
-function fillUniform(out: Float32Array, state: Int32Array, bound: number): void {
-  const scale = bound * 2 ** -23;
-  let a = state[0]!;
-  let b = state[1]!;
-  let c = state[2]!;
-  let counter = state[3]!;
-  for (let i = 0; i < out.length; i++) {
-    const t = (a + b + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (((c << 21) | (c >>> 11)) + t) | 0;
-    out[i] = ((t >> 8) + 0.5) * scale;
-  }
+/** Generators of one key side by side, apart by the third word of their states: the first is that of `bits`. */
+function generators(key: string, seed: number): Int32Array {
+  const state = new Int32Array(4 * LANES);
+  for (let lane = 0; lane < LANES; lane++)
+    generator(key, seed, lane).forEach((word, i) => {
+      state[i * LANES + lane] = word;
+    });
+  return state;
 }
 
 /** Marsaglia's polar method: pairs of independent normal values from points of the unit disc. */

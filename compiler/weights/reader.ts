@@ -3,6 +3,7 @@ import { invariant } from "../invariant.ts";
 import type { Weight } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
 import { copyValues } from "../ir/values.ts";
+import { type VectorMemory, vectorMemory } from "../vectors/memory.ts";
 import type { WeightPlan } from "./check.ts";
 import { fillInitial } from "./init.ts";
 import { recipeOf } from "./recipes.ts";
@@ -16,6 +17,8 @@ export interface ReaderOptions {
   readonly file?: TensorFile | undefined;
   /** For everything that is initialised; default 0. */
   readonly seed?: number | undefined;
+  /** Where tensors are made, for one reader at a time: the memory of what packs them, so that loops that work in it do both. */
+  readonly memory?: VectorMemory | undefined;
 }
 
 const shapeOf = (weight: Weight): readonly number[] => weight.value.type.shape as readonly number[];
@@ -27,25 +30,18 @@ function formulaOf(weight: Weight): string {
   return `${recipe}(${from.map(formulaOf).join(",")};${JSON.stringify(attrs)})`;
 }
 
-/** One array that grows: what was made last is overwritten by what is made next. */
-function growing<A extends Float32Array | Float64Array>(make: (count: number) => A): (count: number) => A {
-  let memory = make(0);
-  return (count) => {
-    if (memory.length < count) memory = make(count);
-    return memory.subarray(0, count) as A;
-  };
-}
-
 /**
  * A tensor is made when it is asked for, and asking twice gives equal arrays. Nothing large is kept but the products of costly recipes:
  * the memory in use is that of one tensor and, for derived ones, its sources. Making a value anew takes less time than touching a new page
  * of memory for it, so several targets of one command read the same tensor several times.
  */
 export function weightReader(options: ReaderOptions = {}): WeightReader {
-  const { plan, file, seed = 0 } = options;
+  const { plan, file, seed = 0, memory = vectorMemory() } = options;
   const products = new Map<string, Float64Array>();
-  const scratch = growing((count) => new Float32Array(count));
-  const exactScratch: ((count: number) => Float64Array)[] = [];
+  const scratch = (count: number): Float32Array => {
+    const { buffer, byteOffset } = memory.region("tensor")(4 * count);
+    return new Float32Array(buffer, byteOffset, count);
+  };
 
   /** The values of a tensor that is not derived, into `values`. */
   const base = (weight: Weight, values: Float32Array): Float32Array => {
@@ -68,8 +64,8 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
 
   /** f64 values of one recipe's sources: `slot` tells those that are alive at one time apart. */
   const exactMemory = (slot: number, count: number): Float64Array => {
-    exactScratch[slot] ??= growing((n) => new Float64Array(n));
-    return exactScratch[slot](count);
+    const { buffer, byteOffset } = memory.region(`source ${slot}`)(8 * count);
+    return new Float64Array(buffer, byteOffset, count);
   };
 
   /** Before rounding; the result may lie in the memory of slots from `slot` on. */
@@ -124,7 +120,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
 
   const countOf = (weight: Weight): number => numel(weight.value.type.shape);
   return {
-    read: (weight) => into(weight, new Float32Array(countOf(weight))),
+    read: (weight) => into(weight, scratch(countOf(weight))).slice(),
     readExact: exact,
     borrow: (weight) => into(weight, scratch(countOf(weight))),
   };

@@ -7,6 +7,7 @@ import type { Attrs } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
 import { opOf } from "../ops/index.ts";
 import type { Tensor } from "../ops/op.ts";
+import { product, scaleRuns } from "../vectors/kernels.ts";
 
 export interface Recipe {
   /** What it computes, as a formula over the sources in order. */
@@ -41,13 +42,6 @@ function bnShift(sources: readonly Tensor[], attrs: Attrs): Float64Array {
   return data(sources, 0).map((mean, i) => (beta?.[i] ?? 0) - (mean * (gamma?.[i] ?? 1)) / deviation(variance[i]!, attrs));
 }
 
-// The innermost loops of large tensors are functions of their own here: the engine optimises those after a few calls, and a nest of loops
-// only while it runs, several times over.
-
-function scaleRun(w: Float64Array, from: number, to: number, factor: number): void {
-  for (let i = from; i < to; i++) w[i]! *= factor;
-}
-
 /**
  * scale-out: a weight times one factor per output channel. Sources: weight, factors [out].
  * conv and linear keep their outputs on axis 0. A deconv weight is [in, out/groups, kh, kw], so with `groups` > 0 the output channel
@@ -58,8 +52,7 @@ function scaleOut(sources: readonly Tensor[], attrs: Attrs, shape: readonly numb
   const factor = data(sources, 1);
   const groups = (attrs.deconvGroups as number | undefined) ?? 0;
   if (groups === 0) {
-    const row = w.length / (shape[0] ?? 1);
-    for (let o = 0; o < factor.length; o++) scaleRun(w, o * row, (o + 1) * row, factor[o]!);
+    scaleRuns(w, w.length / (shape[0] ?? 1), factor);
     return w;
   }
   const [inputs = 1, perGroup = 1] = shape;
@@ -110,76 +103,8 @@ function deconvPhases(sources: readonly Tensor[], attrs: Attrs, shape: readonly 
 }
 
 /** matmul: a [m, k, 1, 1] times b [k, n, 1, 1]; trailing axes of size 1 are free. */
-function matmul(sources: readonly Tensor[]): Float64Array {
-  const rows = must(sources[0], "matmul left").shape[0] ?? 1;
-  const [a, b] = [data(sources, 0), data(sources, 1)];
-  const inner = a.length / rows;
-  const columns = b.length / inner;
-  const out = new Float64Array(rows * columns);
-  // two columns of b at a time, moved together once
-  const panel = new Float64Array(inner * 2);
-  const sums = new Float64Array(8);
-  for (let c = 0; c < columns; c += 2) {
-    const pair = c + 1 < columns;
-    for (let k = 0, at = c; k < inner; k++, at += columns) {
-      panel[2 * k] = b[at]!;
-      panel[2 * k + 1] = pair ? b[at + 1]! : 0;
-    }
-    for (let i = 0; i < rows; i += 4) {
-      // past the last row the last one is computed again
-      const row1 = Math.min(i + 1, rows - 1);
-      const row2 = Math.min(i + 2, rows - 1);
-      const row3 = Math.min(i + 3, rows - 1);
-      fourByTwo(a, i * inner, row1 * inner, row2 * inner, row3 * inner, panel, inner, sums);
-      for (const [n, row] of [i, row1, row2, row3].entries()) {
-        out[row * columns + c] = sums[2 * n]!;
-        if (pair) out[row * columns + c + 1] = sums[2 * n + 1]!;
-      }
-    }
-  }
-  return out;
-}
-
-/**
- * Four rows of `a`, each from its own place on, times the two columns of a panel. The rows share what is loaded of the panel, and eight sums
- * stay in registers. Every sum runs over k in order from 0: the plain triple loop gives the same bits.
- */
-function fourByTwo(
-  a: Float64Array,
-  a0: number,
-  a1: number,
-  a2: number,
-  a3: number,
-  panel: Float64Array,
-  inner: number,
-  sums: Float64Array,
-): void {
-  let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0];
-  for (let k = 0; k < inner; k++) {
-    const p = panel[2 * k]!;
-    const q = panel[2 * k + 1]!;
-    const f0 = a[a0 + k]!;
-    s00 += f0 * p;
-    s01 += f0 * q;
-    const f1 = a[a1 + k]!;
-    s10 += f1 * p;
-    s11 += f1 * q;
-    const f2 = a[a2 + k]!;
-    s20 += f2 * p;
-    s21 += f2 * q;
-    const f3 = a[a3 + k]!;
-    s30 += f3 * p;
-    s31 += f3 * q;
-  }
-  sums[0] = s00;
-  sums[1] = s01;
-  sums[2] = s10;
-  sums[3] = s11;
-  sums[4] = s20;
-  sums[5] = s21;
-  sums[6] = s30;
-  sums[7] = s31;
-}
+const matmul = (sources: readonly Tensor[]): Float64Array =>
+  product(data(sources, 0), data(sources, 1), must(sources[0], "matmul left").shape[0] ?? 1);
 
 /** matvec-add: matrix [m, k] times vector [k], plus the vector [m] when there is one. Sources: matrix, vector, add?. */
 function matvecAdd(sources: readonly Tensor[]): Float64Array {

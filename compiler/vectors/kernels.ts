@@ -1,0 +1,186 @@
+/**
+ * Loops over large tensors. Each is written here in JavaScript, which is what it means and what runs on arrays anywhere; arrays in a vector
+ * memory are handed to the loop of kernels.wat that gives the same bits.
+ */
+import { type Kernels, kernelsAt, PANEL, PANEL_ROWS, vectorMemory } from "./memory.ts";
+
+/** sfc32 generators side by side. */
+export const LANES = 4;
+
+/** Values are (draw >> 8 + 1/2) * scale, in f64, rounded to f32. `state`: the words a, b, c, counter of all lanes; value i is of lane i % 4. */
+export function uniform(out: Float32Array, scale: number, state: Int32Array): void {
+  const kernels = kernelsAt(out);
+  const whole = out.length - (out.length % LANES);
+  if (kernels) {
+    kernels.control.set(state);
+    kernels.uniform(out.byteOffset, out.byteOffset + 4 * whole, scale, 0);
+    state.set(kernels.control.subarray(0, state.length));
+  }
+  for (let lane = 0; lane < LANES; lane++) uniformLane(out, (kernels ? whole : 0) + lane, scale, state, lane);
+}
+
+/** Locals only: a property would be loaded and stored at each step. */
+function uniformLane(out: Float32Array, first: number, scale: number, state: Int32Array, lane: number): void {
+  let a = state[lane]!;
+  let b = state[LANES + lane]!;
+  let c = state[2 * LANES + lane]!;
+  let counter = state[3 * LANES + lane]!;
+  for (let i = first; i < out.length; i += LANES) {
+    const draw = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + draw) | 0;
+    out[i] = ((draw >> 8) + 0.5) * scale;
+  }
+  state[lane] = a;
+  state[LANES + lane] = b;
+  state[2 * LANES + lane] = c;
+  state[3 * LANES + lane] = counter;
+}
+
+/** Runs of `run` values times one factor each, of f32 values rounded once. */
+export function scaleRuns(values: Float32Array | Float64Array, run: number, factors: Float64Array): void {
+  const kernels = values instanceof Float32Array ? kernelsAt(values) : undefined;
+  const whole = kernels ? run - (run % 4) : 0;
+  for (let i = 0; i < factors.length; i++) {
+    const at = values.byteOffset + 4 * i * run;
+    if (whole > 0) kernels?.scale(at, at + 4 * whole, factors[i]!);
+    scaleRun(values, i * run + whole, (i + 1) * run, factors[i]!);
+  }
+}
+
+// by itself: the engine optimises a function after a few calls, and a nest of loops only while it runs, several times over
+function scaleRun(values: Float32Array | Float64Array, from: number, to: number, factor: number): void {
+  for (let i = from; i < to; i++) values[i]! *= factor;
+}
+
+/** Goes on with a hash of four lanes by words, whose first one is for lane 0: the definition is that of weights-file.ts. */
+export function mix(lanes: Int32Array, words: Int32Array): void {
+  if (kernelsAt(words)) {
+    mixThere(lanes, words);
+    return;
+  }
+  // a copy costs less than the loop below
+  for (let at = 0; at < words.length; at += STAGED) {
+    const { buffer, byteOffset, length } = stage(4 * Math.min(STAGED, words.length - at));
+    const staged = new Int32Array(buffer, byteOffset, length / 4);
+    staged.set(words.subarray(at, at + staged.length));
+    mixThere(lanes, staged);
+  }
+}
+
+/** Words that are moved to where the kernels work: they fit into the processor's cache. */
+const STAGED = 2 ** 14;
+const stage = vectorMemory().region("stage");
+
+function mixThere(lanes: Int32Array, words: Int32Array): void {
+  const kernels = kernelsAt(words);
+  const whole = kernels ? words.length - (words.length % 4) : 0;
+  if (kernels) {
+    kernels.control.set(lanes);
+    kernels.mix(words.byteOffset, words.byteOffset + 4 * whole, 0);
+    lanes.set(kernels.control.subarray(0, 4));
+  }
+  for (let i = whole; i < words.length; i++) {
+    const lane = Math.imul(lanes[i & 3]! + Math.imul(words[i]!, 0x85ebca77), 0x9e3779b1);
+    lanes[i & 3] = (lane << 13) | (lane >>> 19);
+  }
+}
+
+/** a [rows, inner] times b [inner, columns], each sum over the inner axis in order. */
+export function product(a: Float64Array, b: Float64Array, rows: number): Float64Array {
+  const inner = a.length / rows;
+  const columns = b.length / inner;
+  const out = new Float64Array(rows * columns);
+  const kernels = kernelsAt(a, b);
+  const whole = kernels ? columns - (columns % PANEL_COLUMNS) : 0;
+  for (let c = 0; c < whole; c += PANEL_COLUMNS) {
+    for (let k = 0; k < inner; k += PANEL_ROWS) {
+      const step = Math.min(PANEL_ROWS, inner - k);
+      kernels?.panel(b.byteOffset + 8 * (k * columns + c), 8 * columns, PANEL, PANEL + 64 * step);
+      for (let i = 0; i < rows; i += 4) {
+        for (let half = 0; half < PANEL_COLUMNS; half += 4) {
+          if (kernels) addTile(kernels, { a, inner, rows, i, k, step }, half, { out, columns, c: c + half });
+        }
+      }
+    }
+  }
+  for (let i = 0; i < rows; i++)
+    for (let k = 0; k < inner; k++) addRow(out, i * columns + whole, (i + 1) * columns, a[i * inner + k]!, b, k * columns + whole);
+  return out;
+}
+
+const PANEL_COLUMNS = 8;
+/** Where the sums of a tile lie: after the panel no more than before it. */
+const SUMS = 1024;
+
+interface Strip {
+  readonly a: Float64Array;
+  readonly inner: number;
+  readonly rows: number;
+  /** The first row, and the part of each that is multiplied. */
+  readonly i: number;
+  readonly k: number;
+  readonly step: number;
+}
+
+interface Target {
+  readonly out: Float64Array;
+  readonly columns: number;
+  readonly c: number;
+}
+
+/** Four rows times four columns of the panel. Past the last row the last one is computed again, and not kept. */
+function addTile(kernels: Kernels, { a, inner, rows, i, k, step }: Strip, half: number, { out, columns, c }: Target): void {
+  const sums = new Float64Array(kernels.control.buffer, SUMS, 16);
+  const row = (n: number): number => a.byteOffset + 8 * (Math.min(i + n, rows - 1) * inner + k);
+  const kept = Math.min(4, rows - i);
+  for (let n = 0; n < kept; n++) for (let j = 0; j < 4; j++) sums[4 * n + j] = out[(i + n) * columns + c + j]!;
+  kernels.tile(row(0), row(1), row(2), row(3), PANEL + 8 * half, PANEL + 64 * step, SUMS);
+  for (let n = 0; n < kept; n++) for (let j = 0; j < 4; j++) out[(i + n) * columns + c + j] = sums[4 * n + j]!;
+}
+
+function addRow(out: Float64Array, from: number, to: number, factor: number, b: Float64Array, first: number): void {
+  for (let i = from, at = first; i < to; i++, at++) out[i]! += factor * b[at]!;
+}
+
+/** Rows of values, `pitch` apart, from element `first` of `from` on. */
+export interface Rows {
+  readonly from: Float32Array;
+  readonly first: number;
+  readonly pitch: number;
+  readonly count: number;
+}
+
+/**
+ * Where the values of four rows go, in elements, those of one place in all rows side by side: `taps` places `tap` apart, the next `taps` from
+ * `step` further on, `inners` times; the next group from `far` further on, `groups` times. The next four rows begin `beside` further on.
+ */
+export interface Walk {
+  readonly taps: number;
+  readonly tap: number;
+  readonly inners: number;
+  readonly step: number;
+  readonly groups: number;
+  readonly far: number;
+  readonly beside: number;
+}
+
+/** Puts rows side by side, four at a time. What would be beside a last row is left as it is. */
+export function interleave({ from, first, pitch, count }: Rows, into: Float32Array, to: number, walk: Walk): void {
+  const { taps, tap, inners, step, groups, far, beside } = walk;
+  const kernels = (inners * taps) % 4 === 0 && inners * groups > 0 ? kernelsAt(from, into) : undefined;
+  const sets = kernels ? count >> 2 : 0;
+  const [source, target] = [from.byteOffset + 4 * first, into.byteOffset + 4 * to];
+  kernels?.interleave(source, 4 * pitch, sets, target, 4 * beside, taps, 4 * tap, inners, 4 * step, groups, 4 * far);
+  for (let row = 4 * sets; row < count; row++) moveRow(from, first + row * pitch, into, to + (row >> 2) * beside + (row & 3), walk);
+}
+
+function moveRow(from: Float32Array, first: number, into: Float32Array, to: number, walk: Walk): void {
+  const { taps, tap, inners, step, groups, far } = walk;
+  let at = first;
+  for (let group = 0; group < groups; group++)
+    for (let inner = 0; inner < inners; inner++)
+      for (let k = 0, place = to + group * far + inner * step; k < taps; k++, place += tap) into[place] = from[at++]!;
+}

@@ -1,0 +1,196 @@
+;; The loops that making and packing weights spends its time in, four or two numbers at a time. kernels.ts says what each computes, in
+;; JavaScript, bit for bit the same. Addresses are bytes; ranges are whole vectors, from `at` up to but not including `end`.
+(module
+  (import "vectors" "memory" (memory 1))
+
+  ;; Four sfc32 generators side by side, whose state (a, b, c, counter) lies at `state`, each word of it as one vector.
+  ;; A value is (draw >> 8 + 1/2) * scale, in f64, rounded to f32.
+  (func (export "uniform") (param $at i32) (param $end i32) (param $scale f64) (param $state i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $counter v128) (local $draw v128) (local $scales v128)
+    (local.set $a (v128.load (local.get $state)))
+    (local.set $b (v128.load offset=16 (local.get $state)))
+    (local.set $c (v128.load offset=32 (local.get $state)))
+    (local.set $counter (v128.load offset=48 (local.get $state)))
+    (local.set $scales (f64x2.splat (local.get $scale)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $draw (i32x4.add (i32x4.add (local.get $a) (local.get $b)) (local.get $counter)))
+        (local.set $counter (i32x4.add (local.get $counter) (v128.const i32x4 1 1 1 1)))
+        (local.set $a (v128.xor (local.get $b) (i32x4.shr_u (local.get $b) (i32.const 9))))
+        (local.set $b (i32x4.add (local.get $c) (i32x4.shl (local.get $c) (i32.const 3))))
+        (local.set $c (i32x4.add
+          (v128.or (i32x4.shl (local.get $c) (i32.const 21)) (i32x4.shr_u (local.get $c) (i32.const 11)))
+          (local.get $draw)))
+        (local.set $draw (i32x4.shr_s (local.get $draw) (i32.const 8)))
+        (v128.store (local.get $at) (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23
+          (f32x4.demote_f64x2_zero (f64x2.mul (local.get $scales)
+            (f64x2.add (f64x2.convert_low_i32x4_s (local.get $draw)) (v128.const f64x2 0.5 0.5))))
+          (f32x4.demote_f64x2_zero (f64x2.mul (local.get $scales)
+            (f64x2.add
+              (f64x2.convert_low_i32x4_s
+                (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $draw) (local.get $draw)))
+              (v128.const f64x2 0.5 0.5))))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (br $next)))
+    (v128.store (local.get $state) (local.get $a))
+    (v128.store offset=16 (local.get $state) (local.get $b))
+    (v128.store offset=32 (local.get $state) (local.get $c))
+    (v128.store offset=48 (local.get $state) (local.get $counter)))
+
+  ;; f32 numbers times an f64 factor, each rounded once.
+  (func (export "scale") (param $at i32) (param $end i32) (param $factor f64)
+    (local $values v128) (local $factors v128)
+    (local.set $factors (f64x2.splat (local.get $factor)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $values (v128.load (local.get $at)))
+        (v128.store (local.get $at) (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23
+          (f32x4.demote_f64x2_zero (f64x2.mul (local.get $factors) (f64x2.promote_low_f32x4 (local.get $values))))
+          (f32x4.demote_f64x2_zero (f64x2.mul (local.get $factors)
+            (f64x2.promote_low_f32x4
+              (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $values) (local.get $values)))))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (br $next))))
+
+  ;; The content hash of `.weights`: its four lanes, which lie at `state`, after the words of the range.
+  (func (export "mix") (param $at i32) (param $end i32) (param $state i32)
+    (local $lanes v128)
+    (local.set $lanes (v128.load (local.get $state)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $lanes (i32x4.mul
+          (i32x4.add (local.get $lanes)
+            (i32x4.mul (v128.load (local.get $at)) (v128.const i32x4 0x85ebca77 0x85ebca77 0x85ebca77 0x85ebca77)))
+          (v128.const i32x4 0x9e3779b1 0x9e3779b1 0x9e3779b1 0x9e3779b1)))
+        (local.set $lanes (v128.or
+          (i32x4.shl (local.get $lanes) (i32.const 13))
+          (i32x4.shr_u (local.get $lanes) (i32.const 19))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (br $next)))
+    (v128.store (local.get $state) (local.get $lanes)))
+
+  ;; Eight columns of a matrix of f64 whose rows are `pitch` bytes apart, moved together.
+  (func (export "panel") (param $from i32) (param $pitch i32) (param $at i32) (param $end i32)
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (v128.store (local.get $at) (v128.load (local.get $from)))
+        (v128.store offset=16 (local.get $at) (v128.load offset=16 (local.get $from)))
+        (v128.store offset=32 (local.get $at) (v128.load offset=32 (local.get $from)))
+        (v128.store offset=48 (local.get $at) (v128.load offset=48 (local.get $from)))
+        (local.set $from (i32.add (local.get $from) (local.get $pitch)))
+        (local.set $at (i32.add (local.get $at) (i32.const 64)))
+        (br $next))))
+
+  ;; Four rows of f64, each from its own address, times four columns of a panel (rows of it are 64 bytes apart): added to the sixteen sums
+  ;; that lie row by row at `to`, in the order of the panel's rows. The panel ends at `end`.
+  (func (export "tile")
+    (param $row0 i32) (param $row1 i32) (param $row2 i32) (param $row3 i32) (param $at i32) (param $end i32) (param $to i32)
+    (local $low v128) (local $high v128) (local $f v128)
+    (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128) (local $s4 v128) (local $s5 v128) (local $s6 v128) (local $s7 v128)
+    (local.set $s0 (v128.load (local.get $to)))
+    (local.set $s1 (v128.load offset=16 (local.get $to)))
+    (local.set $s2 (v128.load offset=32 (local.get $to)))
+    (local.set $s3 (v128.load offset=48 (local.get $to)))
+    (local.set $s4 (v128.load offset=64 (local.get $to)))
+    (local.set $s5 (v128.load offset=80 (local.get $to)))
+    (local.set $s6 (v128.load offset=96 (local.get $to)))
+    (local.set $s7 (v128.load offset=112 (local.get $to)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $low (v128.load (local.get $at)))
+        (local.set $high (v128.load offset=16 (local.get $at)))
+        (local.set $f (v128.load64_splat (local.get $row0)))
+        (local.set $s0 (f64x2.add (local.get $s0) (f64x2.mul (local.get $f) (local.get $low))))
+        (local.set $s1 (f64x2.add (local.get $s1) (f64x2.mul (local.get $f) (local.get $high))))
+        (local.set $f (v128.load64_splat (local.get $row1)))
+        (local.set $s2 (f64x2.add (local.get $s2) (f64x2.mul (local.get $f) (local.get $low))))
+        (local.set $s3 (f64x2.add (local.get $s3) (f64x2.mul (local.get $f) (local.get $high))))
+        (local.set $f (v128.load64_splat (local.get $row2)))
+        (local.set $s4 (f64x2.add (local.get $s4) (f64x2.mul (local.get $f) (local.get $low))))
+        (local.set $s5 (f64x2.add (local.get $s5) (f64x2.mul (local.get $f) (local.get $high))))
+        (local.set $f (v128.load64_splat (local.get $row3)))
+        (local.set $s6 (f64x2.add (local.get $s6) (f64x2.mul (local.get $f) (local.get $low))))
+        (local.set $s7 (f64x2.add (local.get $s7) (f64x2.mul (local.get $f) (local.get $high))))
+        (local.set $row0 (i32.add (local.get $row0) (i32.const 8)))
+        (local.set $row1 (i32.add (local.get $row1) (i32.const 8)))
+        (local.set $row2 (i32.add (local.get $row2) (i32.const 8)))
+        (local.set $row3 (i32.add (local.get $row3) (i32.const 8)))
+        (local.set $at (i32.add (local.get $at) (i32.const 64)))
+        (br $next)))
+    (v128.store (local.get $to) (local.get $s0))
+    (v128.store offset=16 (local.get $to) (local.get $s1))
+    (v128.store offset=32 (local.get $to) (local.get $s2))
+    (v128.store offset=48 (local.get $to) (local.get $s3))
+    (v128.store offset=64 (local.get $to) (local.get $s4))
+    (v128.store offset=80 (local.get $to) (local.get $s5))
+    (v128.store offset=96 (local.get $to) (local.get $s6))
+    (v128.store offset=112 (local.get $to) (local.get $s7)))
+
+  ;; Four rows of f32, `pitch` bytes apart, as vectors of one number of each: in order, `taps` of them `tap` bytes apart, the next `taps`
+  ;; from `step` bytes further on, and after `inners` of those the next group from `far` bytes further on. Groups are multiples of four.
+  ;; Then the next four rows, `beside` bytes further on, `sets` times.
+  (func (export "interleave")
+    (param $from i32) (param $pitch i32) (param $sets i32) (param $to i32) (param $beside i32)
+    (param $taps i32) (param $tap i32) (param $inners i32) (param $step i32) (param $groups i32) (param $far i32)
+    (local $row0 i32) (local $row1 i32) (local $row2 i32) (local $row3 i32) (local $end i32)
+    (local $start i32) (local $at i32) (local $left i32) (local $back i32) (local $bytes i32) (local $group i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $ab v128) (local $cd v128)
+    ;; from the last tap to the first one of the next step
+    (local.set $back (i32.sub (local.get $step) (i32.mul (i32.sub (local.get $taps) (i32.const 1)) (local.get $tap))))
+    (local.set $bytes (i32.mul (i32.const 4) (i32.mul (local.get $inners) (local.get $taps))))
+    (block $done
+      (loop $next_set
+        (br_if $done (i32.eqz (local.get $sets)))
+        (local.set $sets (i32.sub (local.get $sets) (i32.const 1)))
+        (local.set $row0 (local.get $from))
+        (local.set $row1 (i32.add (local.get $row0) (local.get $pitch)))
+        (local.set $row2 (i32.add (local.get $row1) (local.get $pitch)))
+        (local.set $row3 (i32.add (local.get $row2) (local.get $pitch)))
+        (local.set $from (i32.add (local.get $row3) (local.get $pitch)))
+        (local.set $start (local.get $to))
+        (local.set $to (i32.add (local.get $to) (local.get $beside)))
+        (local.set $group (local.get $groups))
+        (loop $next_group
+          (local.set $at (local.get $start))
+          (local.set $start (i32.add (local.get $start) (local.get $far)))
+          (local.set $left (local.get $taps))
+          (local.set $end (i32.add (local.get $row0) (local.get $bytes)))
+          (loop $next
+            (local.set $a (v128.load (local.get $row0)))
+            (local.set $b (v128.load (local.get $row1)))
+            (local.set $c (v128.load (local.get $row2)))
+            (local.set $d (v128.load (local.get $row3)))
+            (local.set $ab (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b)))
+            (local.set $cd (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $c) (local.get $d)))
+            (local.set $a (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b)))
+            (local.set $c (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $c) (local.get $d)))
+            (v128.store (local.get $at) (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $ab) (local.get $cd)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (local.set $at (i32.add (local.get $at) (select (local.get $tap) (local.get $back) (local.get $left))))
+            (local.set $left (select (local.get $left) (local.get $taps) (local.get $left)))
+            (v128.store (local.get $at) (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $ab) (local.get $cd)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (local.set $at (i32.add (local.get $at) (select (local.get $tap) (local.get $back) (local.get $left))))
+            (local.set $left (select (local.get $left) (local.get $taps) (local.get $left)))
+            (v128.store (local.get $at) (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $a) (local.get $c)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (local.set $at (i32.add (local.get $at) (select (local.get $tap) (local.get $back) (local.get $left))))
+            (local.set $left (select (local.get $left) (local.get $taps) (local.get $left)))
+            (v128.store (local.get $at) (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $a) (local.get $c)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (local.set $at (i32.add (local.get $at) (select (local.get $tap) (local.get $back) (local.get $left))))
+            (local.set $left (select (local.get $left) (local.get $taps) (local.get $left)))
+            (local.set $row0 (i32.add (local.get $row0) (i32.const 16)))
+            (local.set $row1 (i32.add (local.get $row1) (i32.const 16)))
+            (local.set $row2 (i32.add (local.get $row2) (i32.const 16)))
+            (local.set $row3 (i32.add (local.get $row3) (i32.const 16)))
+            (br_if $next (i32.lt_u (local.get $row0) (local.get $end))))
+          (local.set $group (i32.sub (local.get $group) (i32.const 1)))
+          (br_if $next_group (local.get $group)))
+        (br $next_set))))
+)
