@@ -2,6 +2,7 @@
  * Memory in which large tensors are made and packed, and the loops of kernels.wat that work in it: WebAssembly reaches no other memory, and
  * its vectors take a third of the time of JavaScript's loops.
  */
+import { once } from "../once.ts";
 import { binary } from "./kernels.gen.ts";
 
 /** Bytes of one purpose: each call gives the place of the last, which it overwrites, or a new one where that is too small. 4 kB aligned. */
@@ -13,7 +14,7 @@ export interface VectorMemory {
 }
 
 /** As kernels.wat has them. */
-export interface Exports {
+interface Exports {
   uniform(at: number, end: number, scale: number, state: number): void;
   scale(at: number, end: number, factor: number): void;
   mix(at: number, end: number, state: number): void;
@@ -47,23 +48,21 @@ export const PANEL = PAGE;
 export const PANEL_ROWS = 4096;
 const PANEL_BYTES = PANEL_ROWS * 64;
 
-/** Regions that a block has room for; others lie in memory of their own, where JavaScript does the work. */
+/** Regions that are in vector memory; others lie in memory of their own, where JavaScript does the work. */
 const REGIONS = 8;
-const FIRST_SPAN = 2 ** 20;
-/** Address space costs nothing, a new block does: what was touched in the last one is touched again. */
+/** Of a region, at first. Address space costs nothing; a new block does, since what was touched in the last one is touched again. */
+const FIRST_BYTES = 2 ** 20;
 const GROWTH = 4;
+/** Regions grow together up to this, beyond it alone: a block is at most 4 GB. */
+const TOGETHER_BYTES = 2 ** 26;
+/** Regions that are asked for no more do without a block. */
+const SMALL_BYTES = 2 ** 15;
 
 const kernelsOf = new WeakMap<ArrayBufferLike, Kernels>();
 
 /** What works on all of these arrays, if they lie in one block. */
 export function kernelsAt(first: ArrayBufferView, ...others: readonly ArrayBufferView[]): Kernels | undefined {
   return others.every((a) => a.buffer === first.buffer) ? kernelsOf.get(first.buffer) : undefined;
-}
-
-interface Block {
-  readonly buffer: ArrayBuffer;
-  /** Bytes of each region. */
-  readonly span: number;
 }
 
 /** The types of Node and of the language leave WebAssembly out where those of the DOM are not there. */
@@ -73,18 +72,17 @@ interface Engine {
   readonly Instance: new (module: object, imports: object) => { readonly exports: Exports };
 }
 
-const compiled: { module?: object } = {};
+const engine = (globalThis as unknown as { readonly WebAssembly: Engine }).WebAssembly;
 
-/** Undefined where there is no WebAssembly with vectors, or no address space. */
-function newBlock(span: number): Block | undefined {
-  const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: Engine };
+const compiled = once(() => new engine.Module(Uint8Array.from(atob(binary), (c) => c.charCodeAt(0))));
+
+/** Memory with kernels that work in it. Undefined where there is no WebAssembly with vectors, or not so much memory. */
+function newBlock(bytes: number): ArrayBuffer | undefined {
   try {
-    const memory = new WebAssembly.Memory({ initial: (PANEL + PANEL_BYTES + REGIONS * span) / PAGE });
-    compiled.module ??= new WebAssembly.Module(Uint8Array.from(atob(binary), (c) => c.charCodeAt(0)));
-    const { exports } = new WebAssembly.Instance(compiled.module, { vectors: { memory } });
-    const { buffer } = memory;
-    kernelsOf.set(buffer, { ...exports, control: new Int32Array(buffer, 0, PAGE / 4) });
-    return { buffer, span };
+    const memory = new engine.Memory({ initial: bytes / PAGE });
+    const { exports } = new engine.Instance(compiled(), { vectors: { memory } });
+    kernelsOf.set(memory.buffer, { ...exports, control: new Int32Array(memory.buffer, 0, PAGE / 4) });
+    return memory.buffer;
   } catch {
     return undefined;
   }
@@ -93,19 +91,27 @@ function newBlock(span: number): Block | undefined {
 /** Nothing is taken before a region is asked for bytes. */
 export function vectorMemory(): VectorMemory {
   const regions = new Map<string, Region>();
-  let block: Block | undefined;
+  const room = new Array<number>(REGIONS).fill(FIRST_BYTES);
+  const sizeOf = (from: number, to: number): number => room.slice(from, to).reduce((a, b) => a + b, 0);
+  let block: ArrayBuffer | undefined;
   const place = (index: number, bytes: number): Uint8Array => {
-    if (index >= REGIONS) return new Uint8Array(bytes);
-    let span = block?.span ?? FIRST_SPAN;
-    while (span < bytes) span *= GROWTH;
-    if (span !== block?.span) block = newBlock(span);
-    return block ? new Uint8Array(block.buffer, PANEL + PANEL_BYTES + index * span, span) : new Uint8Array(bytes);
+    let size = room[index];
+    if (size === undefined || bytes <= SMALL_BYTES) return new Uint8Array(bytes);
+    while (size < bytes) size *= GROWTH;
+    if (size !== room[index] || !block) {
+      room.forEach((have, i) => {
+        room[i] = i === index ? size : Math.max(have, Math.min(size, TOGETHER_BYTES));
+      });
+      block = newBlock(PANEL + PANEL_BYTES + sizeOf(0, REGIONS));
+    }
+    return block ? new Uint8Array(block, PANEL + PANEL_BYTES + sizeOf(0, index), size) : new Uint8Array(bytes);
   };
   const newRegion = (index: number): Region => {
     let memory: Uint8Array = new Uint8Array(0);
     return (bytes) => {
-      const behind = block !== undefined && index < REGIONS && memory.buffer !== block.buffer;
-      if (memory.length < bytes || behind) memory = place(index, bytes);
+      // all in the newest block: kernels work on what lies in one
+      const apart = block !== undefined && index < REGIONS && memory.buffer !== block && bytes > SMALL_BYTES;
+      if (memory.length < bytes || apart) memory = place(index, bytes);
       return memory.subarray(0, bytes);
     };
   };

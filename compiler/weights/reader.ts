@@ -21,6 +21,7 @@ export interface ReaderOptions {
   readonly memory?: VectorMemory | undefined;
 }
 
+const countOf = (weight: Weight): number => numel(weight.value.type.shape);
 const shapeOf = (weight: Weight): readonly number[] => weight.value.type.shape as readonly number[];
 
 /** What a derived tensor is made of, as a text: equal texts of one reader mean equal values. */
@@ -81,8 +82,13 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const formula = costly ? formulaOf(weight) : "";
     const known = products.get(formula);
     if (known) return known.slice();
-    // each source and all it is made of lie within slots of their own
+    // each source and all it is made of lie within slots of their own, in one memory: they are as large as they will be before any is filled
     let next = slot;
+    for (const w of from) {
+      exactMemory(next, countOf(w));
+      next += depth(w);
+    }
+    next = slot;
     const sources = from.map((w) => {
       const data = exactAt(w, next);
       next += depth(w);
@@ -118,7 +124,6 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     return values;
   };
 
-  const countOf = (weight: Weight): number => numel(weight.value.type.shape);
   return {
     read: (weight) => into(weight, scratch(countOf(weight))).slice(),
     readExact: exact,

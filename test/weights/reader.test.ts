@@ -26,8 +26,8 @@ test("initial values depend on seed and path only", () => {
   expect([...initialValues({ kind: "uniform", bound: 1 }, "a.weight", 3, 0)]).toMatchInlineSnapshot(`
     [
       0.06879502534866333,
-      0.13604801893234253,
-      0.34538358449935913,
+      -0.9736928343772888,
+      -0.28638142347335815,
     ]
   `);
 });
