@@ -5,10 +5,14 @@
 import { type Kernels, kernelsAt, PANEL, PANEL_ROWS, vectorMemory } from "./memory.ts";
 
 /** sfc32 generators side by side. */
-export const LANES = 4;
+export const LANES = 8;
 
-/** Values are (draw >> 8 + 1/2) * scale, in f64, rounded to f32. `state`: the words a, b, c, counter of all lanes; value i is of lane i % 4. */
-export function uniform(out: Float32Array, scale: number, state: Int32Array): void {
+/**
+ * Values are (draw >> 8 + 1/2) * scale, where the first factor is exact in f32 and the second is rounded to it. `state`: the words a, b, c and
+ * counter of all lanes; value i is of lane i % 8.
+ */
+export function uniform(out: Float32Array, factor: number, state: Int32Array): void {
+  const scale = Math.fround(factor);
   const kernels = kernelsAt(out);
   const whole = out.length - (out.length % LANES);
   if (kernels) {

@@ -3,40 +3,52 @@
 (module
   (import "vectors" "memory" (memory 1))
 
-  ;; Four sfc32 generators side by side, whose state (a, b, c, counter) lies at `state`, each word of it as one vector.
-  ;; A value is (draw >> 8 + 1/2) * scale, in f64, rounded to f32.
-  (func (export "uniform") (param $at i32) (param $end i32) (param $scale f64) (param $state i32)
-    (local $a v128) (local $b v128) (local $c v128) (local $counter v128) (local $draw v128) (local $scales v128)
-    (local.set $a (v128.load (local.get $state)))
-    (local.set $b (v128.load offset=16 (local.get $state)))
-    (local.set $c (v128.load offset=32 (local.get $state)))
-    (local.set $counter (v128.load offset=48 (local.get $state)))
-    (local.set $scales (f64x2.splat (local.get $scale)))
+  ;; Eight sfc32 generators side by side, whose state (a, b, c, counter) lies at `state`, each word of it as two vectors.
+  ;; A value is (draw >> 8 + 1/2) * scale in f32. The two halves take turns, since each waits for itself.
+  (func (export "uniform") (param $at i32) (param $end i32) (param $scale f32) (param $state i32)
+    (local $a0 v128) (local $b0 v128) (local $c0 v128) (local $counter0 v128) (local $draw0 v128)
+    (local $a1 v128) (local $b1 v128) (local $c1 v128) (local $counter1 v128) (local $draw1 v128)
+    (local $scales v128)
+    (local.set $a0 (v128.load (local.get $state)))
+    (local.set $a1 (v128.load offset=16 (local.get $state)))
+    (local.set $b0 (v128.load offset=32 (local.get $state)))
+    (local.set $b1 (v128.load offset=48 (local.get $state)))
+    (local.set $c0 (v128.load offset=64 (local.get $state)))
+    (local.set $c1 (v128.load offset=80 (local.get $state)))
+    (local.set $counter0 (v128.load offset=96 (local.get $state)))
+    (local.set $counter1 (v128.load offset=112 (local.get $state)))
+    (local.set $scales (f32x4.splat (local.get $scale)))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
-        (local.set $draw (i32x4.add (i32x4.add (local.get $a) (local.get $b)) (local.get $counter)))
-        (local.set $counter (i32x4.add (local.get $counter) (v128.const i32x4 1 1 1 1)))
-        (local.set $a (v128.xor (local.get $b) (i32x4.shr_u (local.get $b) (i32.const 9))))
-        (local.set $b (i32x4.add (local.get $c) (i32x4.shl (local.get $c) (i32.const 3))))
-        (local.set $c (i32x4.add
-          (v128.or (i32x4.shl (local.get $c) (i32.const 21)) (i32x4.shr_u (local.get $c) (i32.const 11)))
-          (local.get $draw)))
-        (local.set $draw (i32x4.shr_s (local.get $draw) (i32.const 8)))
-        (v128.store (local.get $at) (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23
-          (f32x4.demote_f64x2_zero (f64x2.mul (local.get $scales)
-            (f64x2.add (f64x2.convert_low_i32x4_s (local.get $draw)) (v128.const f64x2 0.5 0.5))))
-          (f32x4.demote_f64x2_zero (f64x2.mul (local.get $scales)
-            (f64x2.add
-              (f64x2.convert_low_i32x4_s
-                (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $draw) (local.get $draw)))
-              (v128.const f64x2 0.5 0.5))))))
-        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (local.set $draw0 (i32x4.add (i32x4.add (local.get $a0) (local.get $b0)) (local.get $counter0)))
+        (local.set $draw1 (i32x4.add (i32x4.add (local.get $a1) (local.get $b1)) (local.get $counter1)))
+        (local.set $counter0 (i32x4.add (local.get $counter0) (v128.const i32x4 1 1 1 1)))
+        (local.set $counter1 (i32x4.add (local.get $counter1) (v128.const i32x4 1 1 1 1)))
+        (local.set $a0 (v128.xor (local.get $b0) (i32x4.shr_u (local.get $b0) (i32.const 9))))
+        (local.set $a1 (v128.xor (local.get $b1) (i32x4.shr_u (local.get $b1) (i32.const 9))))
+        (local.set $b0 (i32x4.add (local.get $c0) (i32x4.shl (local.get $c0) (i32.const 3))))
+        (local.set $b1 (i32x4.add (local.get $c1) (i32x4.shl (local.get $c1) (i32.const 3))))
+        (local.set $c0 (i32x4.add
+          (v128.or (i32x4.shl (local.get $c0) (i32.const 21)) (i32x4.shr_u (local.get $c0) (i32.const 11)))
+          (local.get $draw0)))
+        (local.set $c1 (i32x4.add
+          (v128.or (i32x4.shl (local.get $c1) (i32.const 21)) (i32x4.shr_u (local.get $c1) (i32.const 11)))
+          (local.get $draw1)))
+        (v128.store (local.get $at) (f32x4.mul (local.get $scales)
+          (f32x4.add (f32x4.convert_i32x4_s (i32x4.shr_s (local.get $draw0) (i32.const 8))) (v128.const f32x4 0.5 0.5 0.5 0.5))))
+        (v128.store offset=16 (local.get $at) (f32x4.mul (local.get $scales)
+          (f32x4.add (f32x4.convert_i32x4_s (i32x4.shr_s (local.get $draw1) (i32.const 8))) (v128.const f32x4 0.5 0.5 0.5 0.5))))
+        (local.set $at (i32.add (local.get $at) (i32.const 32)))
         (br $next)))
-    (v128.store (local.get $state) (local.get $a))
-    (v128.store offset=16 (local.get $state) (local.get $b))
-    (v128.store offset=32 (local.get $state) (local.get $c))
-    (v128.store offset=48 (local.get $state) (local.get $counter)))
+    (v128.store (local.get $state) (local.get $a0))
+    (v128.store offset=16 (local.get $state) (local.get $a1))
+    (v128.store offset=32 (local.get $state) (local.get $b0))
+    (v128.store offset=48 (local.get $state) (local.get $b1))
+    (v128.store offset=64 (local.get $state) (local.get $c0))
+    (v128.store offset=80 (local.get $state) (local.get $c1))
+    (v128.store offset=96 (local.get $state) (local.get $counter0))
+    (v128.store offset=112 (local.get $state) (local.get $counter1)))
 
   ;; f32 numbers times an f64 factor, each rounded once.
   (func (export "scale") (param $at i32) (param $end i32) (param $factor f64)
