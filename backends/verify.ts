@@ -176,10 +176,11 @@ const outputName = (i: number): string => `layer ${i}`;
 
 /**
  * Every layer's value on the first sample, each against a bound derived for it: the first one over its bound is where the target goes wrong.
- * Of several runs, the first in which a layer is.
+ * Of several runs, at least two, the first in which a layer is.
  */
 export async function compareLayers(backend: Backend, options: unknown, request: VerifyRequest): Promise<LayerVerdict[] | undefined> {
-  const { graph, batch, runs = 1 } = request;
+  const { graph, batch } = request;
+  const runs = Math.max(2, request.runs ?? 0);
   const sample = must(request.samples[0], "sample");
   const given = new Set(graph.inputs);
   const nodes = graph.nodes.filter((n) => !given.has(n.output));

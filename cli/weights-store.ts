@@ -15,13 +15,10 @@ export interface FileStore extends WeightsStore {
   discard(): void;
 }
 
-/** One window of memory, for the pieces of any number of files one after another. Zeroed bytes. */
+/** One window of memory, for the pieces of any number of files one after another. */
 export type Window = (bytes: number) => Uint8Array;
 
-export function pieceWindow(memory: VectorMemory): Window {
-  const region = memory.region("piece");
-  return (bytes) => region(bytes).fill(0);
-}
+export const pieceWindow = (memory: VectorMemory): Window => memory.region("piece");
 
 let untouched = new Uint8Array(0);
 

@@ -4,7 +4,7 @@ import type { Value, Weight } from "../../compiler/ir/graph.ts";
 import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
 import { numel } from "../../compiler/ir/type.ts";
 import { position } from "../../compiler/source.ts";
-import { borrowed } from "../../compiler/weights/source.ts";
+import { readInto } from "../../compiler/weights/source.ts";
 import type { EmitContext, Emitted } from "../backend.ts";
 import { declarations, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
@@ -55,7 +55,7 @@ export function emitModule(program: Program, { weights, source, store }: EmitCon
   }
   const calls = program.kernels.map((kernel) => ({ kernel, call: emitKernel(kernel, functions, isWeight) }));
 
-  const sections = program.weights.map((w) => f32Section(sizeOf(w.value), (into) => into.set(borrowed(weights, w))));
+  const sections = program.weights.map((w) => f32Section(sizeOf(w.value), (into) => readInto(weights, w, into), true));
   const packed = packWeights(sections, store);
   const names = new Map<Value, string>();
   const declared: string[] = [];

@@ -15,10 +15,12 @@ export const ALIGNMENT = 256;
 export const weightsText = (file: string, packed: PackedWeights): string =>
   `const WEIGHTS = { url: () => new URL(${stringLiteral(`./${file}`)}, import.meta.url), bytes: ${packed.payloadBytes}, hash: "${packed.hash}" };`;
 
-/** One packed tensor. `fill` gets exactly `bytes` zeroed bytes of the file, 4-byte aligned, and writes them in place. */
+/** One packed tensor. `fill` gets exactly `bytes` bytes of the file, 4-byte aligned, and writes them in place. */
 export interface Section {
   readonly bytes: number;
   readonly fill: (into: Uint8Array) => void;
+  /** `fill` writes every byte. Others are zero before. */
+  readonly whole?: boolean;
 }
 
 /** What a module has to know of its weights. */
@@ -31,9 +33,9 @@ export interface PackedWeights {
   readonly payloadBytes: number;
 }
 
-/** A section of `count` f32 numbers; `fill` writes into a zeroed view of the file. */
-export function f32Section(count: number, fill: (into: Float32Array) => void): Section {
-  return { bytes: count * 4, fill: (into) => fill(new Float32Array(into.buffer, into.byteOffset, count)) };
+/** A section of `count` f32 numbers. `whole`: as in `Section`. */
+export function f32Section(count: number, fill: (into: Float32Array) => void, whole = false): Section {
+  return { bytes: count * 4, fill: (into) => fill(new Float32Array(into.buffer, into.byteOffset, count)), whole };
 }
 
 /** Sections are joined until they are this large: small ones are not worth a call each, and large pieces leave the processor's cache. */
@@ -59,14 +61,16 @@ export function packWeights(sections: readonly Section[], store: WeightsStore = 
     while (next < sections.length && (next === first || stop - start < PIECE_BYTES)) stop = offsets[++next] ?? end;
     const piece = store.piece(HEADER_BYTES + start, stop - start);
     for (let i = first; i < next; i++) {
-      const { bytes, fill } = sections[i] as Section;
+      const { bytes, fill, whole } = sections[i] as Section;
       const at = (offsets[i] as number) - start;
+      piece.fill(0, whole ? at + bytes : at, (offsets[i + 1] ?? end) - start);
       fill(piece.subarray(at, at + bytes));
     }
     mix(lanes, wordsOf(piece));
     store.done(HEADER_BYTES + start, piece);
   }
   const head = store.piece(0, HEADER_BYTES);
+  head.fill(0);
   const header = new DataView(head.buffer, head.byteOffset, HEADER_BYTES);
   head.set([0x53, 0x45, 0x43, 0x57]); // "SECW"
   header.setUint32(4, 1, true);

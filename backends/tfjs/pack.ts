@@ -99,6 +99,7 @@ export function packTensors(
     if ((!found && !read.has(weight.value)) || weight.value.type.dtype !== "f32") return [];
     const shape = weight.value.type.shape as readonly number[];
     const layout = found ? layoutOf(found.node, found.name, shape, flattenedFrom(found.node)) : constantLayout(shape);
-    return [{ weight, shape: layout.shape, section: f32Section(numel(shape), (into) => layout.write(borrowed(reader, weight), into)) }];
+    const section = f32Section(numel(shape), (into) => layout.write(borrowed(reader, weight), into), true);
+    return [{ weight, shape: layout.shape, section }];
   });
 }

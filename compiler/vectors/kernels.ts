@@ -59,6 +59,14 @@ function scaleRun(values: Float32Array | Float64Array, from: number, to: number,
   for (let i = from; i < to; i++) values[i]! *= factor;
 }
 
+/** `from` as f64, into as many numbers. */
+export function widen(from: Float32Array, into: Float64Array): void {
+  const kernels = kernelsAt(from, into);
+  const whole = kernels ? from.length - (from.length % 4) : 0;
+  kernels?.widen(from.byteOffset, into.byteOffset, into.byteOffset + 8 * whole);
+  into.set(from.subarray(whole), whole);
+}
+
 /** Goes on with a hash of four lanes by words, whose first one is for lane 0: the definition is that of weights-file.ts. */
 export function mix(lanes: Int32Array, words: Int32Array): void {
   if (kernelsAt(words)) {

@@ -66,6 +66,17 @@
         (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (br $next))))
 
+  ;; f32 numbers as f64, from `from` on.
+  (func (export "widen") (param $from i32) (param $at i32) (param $end i32)
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (v128.store (local.get $at) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $from))))
+        (v128.store offset=16 (local.get $at) (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $from))))
+        (local.set $from (i32.add (local.get $from) (i32.const 16)))
+        (local.set $at (i32.add (local.get $at) (i32.const 32)))
+        (br $next))))
+
   ;; The content hash of `.weights`: its four lanes, which lie at `state`, after the words of the range.
   (func (export "mix") (param $at i32) (param $end i32) (param $state i32)
     (local $lanes v128)

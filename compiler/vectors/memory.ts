@@ -17,6 +17,7 @@ export interface VectorMemory {
 interface Exports {
   uniform(at: number, end: number, scale: number, state: number): void;
   scale(at: number, end: number, factor: number): void;
+  widen(from: number, at: number, end: number): void;
   mix(at: number, end: number, state: number): void;
   panel(from: number, pitch: number, at: number, end: number): void;
   tile(row0: number, row1: number, row2: number, row3: number, at: number, end: number, to: number): void;

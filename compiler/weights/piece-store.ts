@@ -4,7 +4,7 @@
  */
 export interface PieceStore {
   open(bytes: number): void;
-  /** Zeroed bytes, 4-byte aligned where `at` is, for the file's bytes from `at` on. */
+  /** For the file's bytes from `at` on: 4-byte aligned where `at` is. They hold anything: all of them are to be written. */
   piece(at: number, bytes: number): Uint8Array;
   /** The piece is complete. */
   done(at: number, piece: Uint8Array): void;

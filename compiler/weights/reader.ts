@@ -3,6 +3,7 @@ import { invariant } from "../invariant.ts";
 import type { Weight } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
 import { copyValues } from "../ir/values.ts";
+import { widen } from "../vectors/kernels.ts";
 import { type VectorMemory, vectorMemory } from "../vectors/memory.ts";
 import type { WeightPlan } from "./check.ts";
 import { fillInitial } from "./init.ts";
@@ -74,7 +75,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const count = numel(weight.value.type.shape);
     if (weight.init.kind !== "derived") {
       const values = exactMemory(slot, count);
-      values.set(base(weight, scratch(count)));
+      widen(base(weight, scratch(count)), values);
       return values;
     }
     const { recipe, from, attrs } = weight.init;
@@ -128,6 +129,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     read: (weight) => into(weight, scratch(countOf(weight))).slice(),
     readExact: exact,
     borrow: (weight) => into(weight, scratch(countOf(weight))),
+    readInto: into,
   };
 }
 

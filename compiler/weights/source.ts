@@ -12,7 +12,15 @@ export interface WeightReader {
    * work done on them (a page of memory that is touched for the first time costs as much as copying it many times over).
    */
   readonly borrow?: (weight: Weight) => Float32Array;
+  /** Writes what `read` gives into `values`, which has room for exactly that. */
+  readonly readInto?: (weight: Weight, values: Float32Array) => void;
 }
 
 /** What `borrow` gives where a reader has it, else a fresh array: for callers that are done with it before they ask for more. */
 export const borrowed = (reader: WeightReader, weight: Weight): Float32Array => reader.borrow?.(weight) ?? reader.read(weight);
+
+/** The tensor, in PyTorch's layout, into `values`. */
+export function readInto(reader: WeightReader, weight: Weight, values: Float32Array): void {
+  if (reader.readInto) reader.readInto(weight, values);
+  else values.set(reader.read(weight));
+}

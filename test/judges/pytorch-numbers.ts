@@ -14,6 +14,7 @@ import { fileSource } from "../../cli/weights.ts";
 import { pieceWindow } from "../../cli/weights-store.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import type { CheckedNet } from "../../compiler/frontend.ts";
+import { vectorMemory } from "../../compiler/vectors/memory.ts";
 import { matchWeights } from "../../compiler/weights/check.ts";
 import { memoryStore } from "../../compiler/weights/piece-store.ts";
 import { weightReader } from "../../compiler/weights/reader.ts";
@@ -26,8 +27,9 @@ import { everyNet } from "./whole-nets.ts";
 /** The two targets of one net, each within its own limit of the reference: so within the sum of each other. */
 const LIMIT = (cpu.wholeNetLimit ?? 0) + (pytorch.wholeNetLimit ?? 0);
 
-/** The weights file of the cpu target, in memory that the next net takes (why: scripts/test.mjs). */
-const packedMemory = pieceWindow();
+/** Where tensors are made and the weights file of the cpu target lies: memory that the next net takes (why: scripts/test.mjs). */
+const memory = vectorMemory();
+const packedMemory = pieceWindow(memory);
 
 const shapeAt1 = (shape: readonly (number | string)[]): number[] => shape.map((d) => (typeof d === "number" ? d : 1));
 const floats = (file: string): Float32Array => {
@@ -40,7 +42,7 @@ function readerOf({ graph }: CheckedNet, source: ByteSource): WeightReader {
   if (!opened.ok) throw new Error(opened.problem.title);
   const { plan, diagnostics } = matchWeights(graph, opened.file, {});
   expect(diagnostics.map((d) => d.title)).toEqual([]);
-  return weightReader({ plan, file: opened.file });
+  return weightReader({ plan, file: opened.file, memory });
 }
 
 async function ourNumbers(net: CheckedNet, weights: WeightReader, inputs: Readonly<Record<string, Float32Array>>) {

@@ -1,6 +1,6 @@
 /** The loops of kernels.wat give the bits of those in JavaScript, at any length; and where regions of a vector memory lie. */
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { interleave, LANES, mix, product, scaleRuns, uniform, type Walk } from "../../compiler/vectors/kernels.ts";
+import { interleave, LANES, mix, product, scaleRuns, uniform, type Walk, widen } from "../../compiler/vectors/kernels.ts";
 import { kernelsAt, PANEL_ROWS, vectorMemory } from "../../compiler/vectors/memory.ts";
 import { bits } from "../../compiler/weights/init.ts";
 
@@ -53,6 +53,18 @@ describe("as JavaScript computes it", () => {
     scaleRuns(here, run, factors);
     expect([...here]).toEqual([...wanted]);
     expect([...there]).toEqual([...wanted]);
+  });
+
+  test.each(LENGTHS)("f64 of %i values", (count) => {
+    const memory = vectorMemory();
+    const { there, here } = both(memory, "values", random32(count, "values"));
+    const into = both(memory, "into", new Float64Array(count)).there;
+    expect(kernelsAt(there, into)).toBeDefined();
+    widen(there, into);
+    expect([...into]).toEqual([...here]);
+    const elsewhere = new Float64Array(count);
+    widen(here, elsewhere);
+    expect(elsewhere).toEqual(Float64Array.from(here));
   });
 
   test.each([...LENGTHS, 100_003])("hash of %i words", (count) => {
