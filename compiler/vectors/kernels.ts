@@ -2,7 +2,7 @@
  * Loops over large tensors. Each is written here in JavaScript, which is what it means and what runs on arrays anywhere; arrays in a vector
  * memory are handed to the loop of kernels.wat that gives the same bits.
  */
-import { type Kernels, kernelsAt, PANEL, PANEL_ROWS, vectorMemory } from "./memory.ts";
+import { type Kernels, kernelsAt, PANEL, PANEL_COLUMNS, PANEL_ROWS, SUM_ROWS, SUMS, vectorMemory } from "./memory.ts";
 
 /** sfc32 generators side by side. */
 export const LANES = 8;
@@ -107,54 +107,47 @@ export function product(a: Float64Array, b: Float64Array, rows: number): Float64
   const out = new Float64Array(rows * columns);
   const kernels = kernelsAt(a, b);
   const whole = kernels ? columns - (columns % PANEL_COLUMNS) : 0;
-  for (let c = 0; c < whole; c += PANEL_COLUMNS) {
-    for (let k = 0; k < inner; k += PANEL_ROWS) {
-      const step = Math.min(PANEL_ROWS, inner - k);
-      kernels?.panel(b.byteOffset + 8 * (k * columns + c), 8 * columns, PANEL, PANEL + 64 * step);
-      for (let i = 0; i < rows; i += 4) {
-        for (let half = 0; half < PANEL_COLUMNS; half += 4) {
-          if (kernels) addTile(kernels, { a, inner, rows, i, k, step }, half, { out, columns, c: c + half });
-        }
-      }
-    }
+  for (let c = 0; c < whole; c += PANEL_COLUMNS)
+    for (let i = 0; kernels && i < rows; i += SUM_ROWS)
+      panelProduct(kernels, a, b, { inner, columns, i, end: Math.min(i + SUM_ROWS, rows), c }, out);
+  const rest = columns - whole;
+  for (let i = 0; i < rows; i++) {
+    if (rest < PANEL_COLUMNS) for (let c = whole; c < columns; c++) out[i * columns + c] = dot(a, i * inner, b, c, columns, inner);
+    else for (let k = 0; k < inner; k++) addRow(out, i * columns, columns, a[i * inner + k]!, b, k * columns);
   }
-  for (let i = 0; i < rows; i++)
-    for (let k = 0; k < inner; k++) addRow(out, i * columns + whole, (i + 1) * columns, a[i * inner + k]!, b, k * columns + whole);
   return out;
 }
 
-const PANEL_COLUMNS = 8;
-/** Where the sums of a tile lie: after the panel no more than before it. */
-const SUMS = 1024;
-
-interface Strip {
-  readonly a: Float64Array;
+interface Panel {
   readonly inner: number;
-  readonly rows: number;
-  /** The first row, and the part of each that is multiplied. */
-  readonly i: number;
-  readonly k: number;
-  readonly step: number;
-}
-
-interface Target {
-  readonly out: Float64Array;
   readonly columns: number;
+  /** Rows of the result, and the first of its eight columns. */
+  readonly i: number;
+  readonly end: number;
   readonly c: number;
 }
 
-/** Four rows times four columns of the panel. Past the last row the last one is computed again, and not kept. */
-function addTile(kernels: Kernels, { a, inner, rows, i, k, step }: Strip, half: number, { out, columns, c }: Target): void {
-  const sums = new Float64Array(kernels.control.buffer, SUMS, 16);
-  const row = (n: number): number => a.byteOffset + 8 * (Math.min(i + n, rows - 1) * inner + k);
-  const kept = Math.min(4, rows - i);
-  for (let n = 0; n < kept; n++) for (let j = 0; j < 4; j++) sums[4 * n + j] = out[(i + n) * columns + c + j]!;
-  kernels.tile(row(0), row(1), row(2), row(3), PANEL + 8 * half, PANEL + 64 * step, SUMS);
-  for (let n = 0; n < kept; n++) for (let j = 0; j < 4; j++) out[(i + n) * columns + c + j] = sums[4 * n + j]!;
+function panelProduct(kernels: Kernels, a: Float64Array, b: Float64Array, { inner, columns, i, end, c }: Panel, out: Float64Array): void {
+  kernels.sums.fill(0);
+  for (let k = 0; k < inner; k += PANEL_ROWS) {
+    const stop = PANEL + 8 * PANEL_COLUMNS * Math.min(PANEL_ROWS, inner - k);
+    kernels.panel(b.byteOffset + 8 * (k * columns + c), 8 * columns, PANEL, stop);
+    const row = (n: number): number => a.byteOffset + 8 * (n * inner + k);
+    kernels.strip(row(i), 8 * inner, row(end - 1), PANEL, stop, SUMS);
+  }
+  for (let n = i, at = 0; n < end; n++) for (let j = 0; j < PANEL_COLUMNS; j++) out[n * columns + c + j] = kernels.sums[at++]!;
 }
 
-function addRow(out: Float64Array, from: number, to: number, factor: number, b: Float64Array, first: number): void {
-  for (let i = from, at = first; i < to; i++, at++) out[i]! += factor * b[at]!;
+// by themselves: the engine optimises a function after a few calls, and a nest of loops only while it runs, several times over
+
+function addRow(out: Float64Array, from: number, count: number, factor: number, b: Float64Array, first: number): void {
+  for (let i = 0; i < count; i++) out[from + i]! += factor * b[first + i]!;
+}
+
+function dot(a: Float64Array, from: number, b: Float64Array, first: number, pitch: number, count: number): number {
+  let sum = 0;
+  for (let k = 0; k < count; k++) sum += a[from + k]! * b[first + k * pitch]!;
+  return sum;
 }
 
 /** Rows of values, `pitch` apart, from element `first` of `from` on. */

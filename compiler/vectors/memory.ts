@@ -20,7 +20,7 @@ interface Exports {
   widen(from: number, at: number, end: number): void;
   mix(at: number, end: number, state: number): void;
   panel(from: number, pitch: number, at: number, end: number): void;
-  tile(row0: number, row1: number, row2: number, row3: number, at: number, end: number, to: number): void;
+  strip(from: number, pitch: number, last: number, panel: number, end: number, to: number): void;
   interleave(
     from: number,
     pitch: number,
@@ -40,14 +40,21 @@ interface Exports {
 export interface Kernels extends Exports {
   /** The words at address 0, for operands and results of a few bytes. */
   readonly control: Int32Array;
+  /** At `SUMS`, eight for each row. */
+  readonly sums: Float64Array;
 }
 
 const PAGE = 2 ** 16;
 
-/** Where rows of a panel lie, of which there may be `PANEL_ROWS`. */
-export const PANEL = PAGE;
+/** Eight columns of a matrix, and how many rows of them there is room for. */
+export const PANEL_COLUMNS = 8;
 export const PANEL_ROWS = 4096;
-const PANEL_BYTES = PANEL_ROWS * 64;
+/** Rows that are multiplied by a panel at a time. */
+export const SUM_ROWS = 1024;
+/** Where they lie, after the page of `control`, and regions after them. */
+export const SUMS = PAGE;
+export const PANEL = SUMS + SUM_ROWS * PANEL_COLUMNS * 8;
+const REGIONS_AT = PANEL + PANEL_ROWS * PANEL_COLUMNS * 8;
 
 /** Regions that are in vector memory; others lie in memory of their own, where JavaScript does the work. */
 const REGIONS = 8;
@@ -82,7 +89,9 @@ function newBlock(bytes: number): ArrayBuffer | undefined {
   try {
     const memory = new engine.Memory({ initial: bytes / PAGE });
     const { exports } = new engine.Instance(compiled(), { vectors: { memory } });
-    kernelsOf.set(memory.buffer, { ...exports, control: new Int32Array(memory.buffer, 0, PAGE / 4) });
+    const control = new Int32Array(memory.buffer, 0, PAGE / 4);
+    const sums = new Float64Array(memory.buffer, SUMS, SUM_ROWS * PANEL_COLUMNS);
+    kernelsOf.set(memory.buffer, { ...exports, control, sums });
     return memory.buffer;
   } catch {
     return undefined;
@@ -103,9 +112,9 @@ export function vectorMemory(): VectorMemory {
       room.forEach((have, i) => {
         room[i] = i === index ? size : Math.max(have, Math.min(size, TOGETHER_BYTES));
       });
-      block = newBlock(PANEL + PANEL_BYTES + sizeOf(0, REGIONS));
+      block = newBlock(REGIONS_AT + sizeOf(0, REGIONS));
     }
-    return block ? new Uint8Array(block, PANEL + PANEL_BYTES + sizeOf(0, index), size) : new Uint8Array(bytes);
+    return block ? new Uint8Array(block, REGIONS_AT + sizeOf(0, index), size) : new Uint8Array(bytes);
   };
   const newRegion = (index: number): Region => {
     let memory: Uint8Array = new Uint8Array(0);

@@ -109,13 +109,9 @@ const matmul = (sources: readonly Tensor[]): Float64Array =>
 /** matvec-add: matrix [m, k] times vector [k], plus the vector [m] when there is one. Sources: matrix, vector, add?. */
 function matvecAdd(sources: readonly Tensor[]): Float64Array {
   const v = data(sources, 1);
-  const w = data(sources, 0);
   const add = sources[2]?.data;
-  return Float64Array.from({ length: w.length / v.length }, (_, i) => {
-    let sum = 0;
-    for (let j = 0; j < v.length; j++) sum += w[i * v.length + j]! * v[j]!;
-    return sum + (add?.[i] ?? 0);
-  });
+  const sums = product(data(sources, 0), v, data(sources, 0).length / v.length);
+  return add ? sums.map((sum, i) => sum + add[i]!) : sums;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The loops of kernels.wat give the bits of those in JavaScript, at any length; and where regions of a vector memory lie. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { interleave, LANES, mix, product, scaleRuns, uniform, type Walk, widen } from "../../compiler/vectors/kernels.ts";
-import { kernelsAt, PANEL_ROWS, vectorMemory } from "../../compiler/vectors/memory.ts";
+import { kernelsAt, PANEL_ROWS, SUM_ROWS, vectorMemory } from "../../compiler/vectors/memory.ts";
 import { bits } from "../../compiler/weights/init.ts";
 
 /** Enough to be in vector memory, whatever the test needs of it. */
@@ -89,6 +89,7 @@ describe("as JavaScript computes it", () => {
     [5, 33, 17],
     [8, 2, 24],
     [6, PANEL_ROWS + 3, 9],
+    [SUM_ROWS + 6, 5, 8],
   ])("product [%i, %i] x [., %i]", (rows, inner, columns) => {
     const memory = vectorMemory();
     const a = both(memory, "a", random64(rows * inner, "a"));
