@@ -20,15 +20,15 @@ export type Window = (bytes: number) => Uint8Array;
 
 export const pieceWindow = (memory: VectorMemory): Window => memory.region("piece");
 
-let untouched = new Uint8Array(0);
+let untouched = new SharedArrayBuffer(0);
 
 /**
  * Zeros in place of contents that are elsewhere or nowhere, whose length is all that anybody asks for: the same memory for all files, never
- * touched, so that the engine has nothing to collect.
+ * touched. The engine counts shared memory as nobody's; any other of this size would start the collector.
  */
 function placeholder(length: number): Uint8Array {
-  if (untouched.length < length) untouched = new Uint8Array(Math.max(length, 2 * untouched.length));
-  return untouched.subarray(0, length);
+  if (untouched.byteLength < length) untouched = new SharedArrayBuffer(Math.max(length, 2 * untouched.byteLength));
+  return new Uint8Array(untouched, 0, length);
 }
 
 /** Nothing is made: for stages that only want sizes. */

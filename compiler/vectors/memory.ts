@@ -59,7 +59,7 @@ const REGIONS_AT = PANEL + PANEL_ROWS * PANEL_COLUMNS * 8;
 /** Regions that are in vector memory; others lie in memory of their own, where JavaScript does the work. */
 const REGIONS = 8;
 /** Of a region, at first. Address space costs nothing; a new block does, since what was touched in the last one is touched again. */
-const FIRST_BYTES = 2 ** 20;
+const FIRST_BYTES = 2 ** 22;
 const GROWTH = 4;
 /** Regions grow together up to this, beyond it alone: a block is at most 4 GB. */
 const TOGETHER_BYTES = 2 ** 26;
