@@ -2,6 +2,7 @@
  * Memory in which large tensors are made and packed, and the loops of kernels.wat that work in it: WebAssembly reaches no other memory, and
  * its vectors take a third of the time of JavaScript's loops.
  */
+import { LITTLE } from "../ir/values.ts";
 import { once } from "../once.ts";
 import { binary } from "./kernels.gen.ts";
 
@@ -84,8 +85,9 @@ const engine = (globalThis as unknown as { readonly WebAssembly: Engine }).WebAs
 
 const compiled = once(() => new engine.Module(Uint8Array.from(atob(binary), (c) => c.charCodeAt(0))));
 
-/** Memory with kernels that work in it. Undefined where there is no WebAssembly with vectors, or not so much memory. */
+/** Memory with kernels that work in it. Undefined where there is no WebAssembly with vectors, not so much memory, or another order of bytes. */
 function newBlock(bytes: number): ArrayBuffer | undefined {
+  if (!LITTLE) return undefined;
   try {
     const memory = new engine.Memory({ initial: bytes / PAGE });
     const { exports } = new engine.Instance(compiled(), { vectors: { memory } });
