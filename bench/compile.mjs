@@ -33,13 +33,17 @@ const checkSe = measureNode([sec, "check", "se_resnet50"], { runs: 9 });
 row("sec check se_resnet50: wall time over `node -e 0`", ms(checkSe.wall - empty.wall), "<= 150 ms");
 
 const out = path.join(folder, "out");
-const bare = measureNode([sec, "compile", "se_resnet50", "-t", TARGETS, "-o", out], { runs: 5 });
+// where files are replaced, ext4 gives the new ones their blocks at once, in the time of the process
+const before = () => rmSync(out, { recursive: true, force: true });
+const bare = measureNode([sec, "compile", "se_resnet50", "-t", TARGETS, "-o", out], { runs: 9, before });
 row(`sec compile se_resnet50 -t ${TARGETS}, no weights: CPU`, ms(bare.cpu), "<= 1000 ms");
+const again = measureNode([sec, "compile", "se_resnet50", "-t", TARGETS, "-o", out], { runs: 5 });
+row("the same over the files of the last run: CPU", ms(again.cpu), "");
 
 // a weights file with every tensor of the net
 const weights = path.join(folder, "se_resnet50.safetensors");
 execFileSync(process.execPath, [path.join(root, "bench/make-weights.mjs"), "se_resnet50", weights], { stdio: "inherit" });
-const full = measureNode([sec, "compile", "se_resnet50", "-t", TARGETS, "-o", out, "--weights", weights], { runs: 5 });
+const full = measureNode([sec, "compile", "se_resnet50", "-t", TARGETS, "-o", out, "--weights", weights], { runs: 5, before });
 const megabytes = statSync(weights).size / 2 ** 20;
 row(`the same with ${megabytes.toFixed(0)} MiB of weights: CPU`, ms(full.cpu), "<= 3000 ms");
 row("the same: peak memory over the weights", (full.peak / megabytes).toFixed(2), "<= 3");

@@ -9,12 +9,13 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.dirname(here);
 export const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 
-/** `args` of node; with `runs` repetitions after one that does not count. */
-export function measureNode(args, { runs = 5, cwd = root, warmup = 1 } = {}) {
+/** `args` of node; with `runs` repetitions after one that does not count. `before` is called before each and not measured. */
+export function measureNode(args, { runs = 5, cwd = root, warmup = 1, before = () => undefined } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "sec-bench-"));
   const usage = path.join(folder, "usage.json");
   const samples = [];
   for (let i = -warmup; i < runs; i++) {
+    before();
     const started = performance.now();
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
