@@ -3,6 +3,7 @@ import * as z from "zod";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { must } from "../../compiler/invariant.ts";
 import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
+import { borrowed } from "../../compiler/weights/source.ts";
 import { API_VERSION, type Artifact, defineBackend, type EmitContext, type Emitted, WRITTEN_BY } from "../backend.ts";
 import { declarations, type Signature, signatureOf, signatureText } from "../module/dts.ts";
 import { prelude } from "../module/prelude.gen.ts";
@@ -73,7 +74,9 @@ function emit(program: Program, context: EmitContext<Options>): Emitted {
   const packed = packWeights(
     packings.map((p) =>
       f32Section(p.elements, (into) => {
-        p.fill(context.weights.read(p.weight), into, ...(p.others ?? []).map((w) => context.weights.read(w)));
+        // the small ones first: what is borrowed is overwritten by the next one read
+        const others = (p.others ?? []).map((w) => context.weights.read(w));
+        p.fill(borrowed(context.weights, p.weight), into, ...others);
       }),
     ),
     context.store,

@@ -1,6 +1,7 @@
 /** How weights lie in the `.weights` file: panels of 8 output channels (4 at an odd end), each its starting values, then [k][8]. */
 import type { Weight } from "../../compiler/ir/graph.ts";
 import type { Window } from "../../compiler/ir/kernel.ts";
+import { interleave } from "../../compiler/vectors/kernels.ts";
 import type { PackedTensor } from "./kernel-code.ts";
 
 /** Groups of a convolution; neighbours are joined (their cross weights are 0) until their outputs are whole vectors. */
@@ -55,6 +56,10 @@ export function panelPacking(w: Window, weight: Weight, bias: Weight | undefined
     elements: perGroup * groups.count,
     ...(bias ? { others: [bias] } : {}),
     fill: (from, into, start) => {
+      if (groups.joined === 1) {
+        fillPanels(from, into, w, start);
+        return;
+      }
       for (let o = 0; o < w.out[0]; o++) {
         const group = Math.floor(o / groups.outputs);
         const column = o % groups.outputs;
@@ -72,6 +77,26 @@ export function panelPacking(w: Window, weight: Weight, bias: Weight | undefined
       }
     },
   };
+}
+
+/** Groups that are panels by themselves: most of a net's weights. */
+function fillPanels(from: Float32Array, into: Float32Array, w: Window, start: Float32Array | undefined): void {
+  const taps = w.kernel[0] * w.kernel[1];
+  const inputs = w.in[0] / w.groups;
+  const outputs = w.out[0] / w.groups;
+  const pitch = inputs * taps;
+  const { wide } = panelsOf(outputs);
+  for (let group = 0, base = 0; group < w.groups; group++) {
+    for (let o = 0; o < outputs; o += 8) {
+      const columns = o / 8 < wide ? 8 : 4;
+      const first = group * outputs + o;
+      const count = Math.min(columns, outputs - o);
+      if (start) into.set(start.subarray(first, first + count), base);
+      const walk = { taps, tap: inputs * columns, inners: inputs, step: columns, groups: 1, far: 0, beside: 4 };
+      interleave({ from, first: first * pitch, pitch, count }, into, base + columns, walk);
+      base += panelElements(columns, pitch);
+    }
+  }
 }
 
 /** A vector over channels, zeros up to whole panels: read four or eight at a time. */

@@ -2,8 +2,10 @@
  * Weights of a Winograd convolution. The file holds the 3x3 kernels, ordered for four lanes at a time; at load they become the 16 values
  * U = G g G' of each (Lavin and Gray, section 4.1), 16/9 as many bytes.
  */
+
 import type { Weight } from "../../compiler/ir/graph.ts";
 import type { Window } from "../../compiler/ir/kernel.ts";
+import { interleave } from "../../compiler/vectors/kernels.ts";
 import { FunctionWriter, type Local } from "./function-writer.ts";
 import type { PackedTensor } from "./kernel-code.ts";
 import { F32 } from "./layout.ts";
@@ -24,11 +26,9 @@ export function winogradPacking(w: Window, chunkPanels: number, weight: Weight):
     key: `winograd ${chunkPanels}`,
     elements: TAPS * inputs * outputs,
     fill: (from, into) => {
-      for (let o = 0; o < outputs; o++) {
-        const panel = (o >> 3) * inputs * TAPS * 8 + (o & 7);
-        for (let i = 0; i < inputs; i++)
-          for (let t = 0; t < TAPS; t++) into[panel + (i * TAPS + t) * 8] = from[(o * inputs + i) * TAPS + t] as number;
-      }
+      const pitch = TAPS * inputs;
+      const walk = { taps: pitch, tap: 8, inners: 1, step: 0, groups: 1, far: 0, beside: 4 };
+      for (let o = 0; o < outputs; o += 8) interleave({ from, first: o * pitch, pitch, count: 8 }, into, o * pitch, walk);
     },
     expansion: { elements: POINTS * inputs * outputs, parts: outputs / 8, body: expand(inputs, chunkPanels) },
   };

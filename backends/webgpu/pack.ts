@@ -116,7 +116,8 @@ export function transposed(outputs: number, inputs: number): Packing {
     elements: quadsUp(outputs * inputs) * 4,
     half: false,
     fill: (from, into) => {
-      for (let o = 0; o < outputs; o++) for (let i = 0; i < inputs; i++) into[i * outputs + o] = from[o * inputs + i] as number;
+      const walk = { taps: 1, tap: 0, inners: inputs, step: outputs, groups: 1, far: 0, beside: 4 };
+      interleave({ from, first: 0, pitch: inputs, count: outputs }, into, 0, walk);
     },
   };
 }

@@ -43,13 +43,15 @@ function uniformLane(out: Float32Array, first: number, scale: number, state: Int
   state[3 * LANES + lane] = counter;
 }
 
-/** Runs of `run` values times one factor each, of f32 values rounded once. */
+/** Runs of `run` values times one factor each, each product rounded once. */
 export function scaleRuns(values: Float32Array | Float64Array, run: number, factors: Float64Array): void {
-  const kernels = values instanceof Float32Array ? kernelsAt(values) : undefined;
-  const whole = kernels ? run - (run % 4) : 0;
+  const kernels = kernelsAt(values);
+  const scale = values instanceof Float32Array ? kernels?.scale : kernels?.scale64;
+  const whole = scale ? run - (run % 4) : 0;
+  const width = values.BYTES_PER_ELEMENT;
   for (let i = 0; i < factors.length; i++) {
-    const at = values.byteOffset + 4 * i * run;
-    if (whole > 0) kernels?.scale(at, at + 4 * whole, factors[i]!);
+    const at = values.byteOffset + width * i * run;
+    if (whole > 0) scale?.(at, at + width * whole, factors[i]!);
     scaleRun(values, i * run + whole, (i + 1) * run, factors[i]!);
   }
 }

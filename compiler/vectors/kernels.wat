@@ -66,6 +66,17 @@
         (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (br $next))))
 
+  ;; The same of f64 numbers.
+  (func (export "scale64") (param $at i32) (param $end i32) (param $factor f64)
+    (local $factors v128)
+    (local.set $factors (f64x2.splat (local.get $factor)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (v128.store (local.get $at) (f64x2.mul (local.get $factors) (v128.load (local.get $at))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (br $next))))
+
   ;; f32 numbers as f64, from `from` on.
   (func (export "widen") (param $from i32) (param $at i32) (param $end i32)
     (block $done

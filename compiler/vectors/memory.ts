@@ -18,6 +18,7 @@ export interface VectorMemory {
 interface Exports {
   uniform(at: number, end: number, scale: number, state: number): void;
   scale(at: number, end: number, factor: number): void;
+  scale64(at: number, end: number, factor: number): void;
   widen(from: number, at: number, end: number): void;
   mix(at: number, end: number, state: number): void;
   panel(from: number, pitch: number, at: number, end: number): void;

@@ -55,6 +55,16 @@ describe("as JavaScript computes it", () => {
     expect([...there]).toEqual([...wanted]);
   });
 
+  test.each(LENGTHS)("scale, runs of %i f64 values", (run) => {
+    const factors = random64(7, "factors");
+    const { there, here } = both(vectorMemory(), "values", random64(7 * run, "values"));
+    const wanted = here.map((v, i) => v * (factors[Math.floor(i / run)] as number));
+    scaleRuns(there, run, factors);
+    scaleRuns(here, run, factors);
+    expect([...here]).toEqual([...wanted]);
+    expect([...there]).toEqual([...wanted]);
+  });
+
   test.each(LENGTHS)("f64 of %i values", (count) => {
     const memory = vectorMemory();
     const { there, here } = both(memory, "values", random32(count, "values"));
