@@ -15,11 +15,6 @@ export interface FileStore extends WeightsStore {
   discard(): void;
 }
 
-/** One window of memory, for the pieces of any number of files one after another. */
-export type Window = (bytes: number) => Uint8Array;
-
-export const pieceWindow = (memory: VectorMemory): Window => memory.region("piece");
-
 let untouched = new SharedArrayBuffer(0);
 
 /**
@@ -52,7 +47,9 @@ function firstMissing(folder: string): string | undefined {
   return parent === folder ? folder : (firstMissing(parent) ?? folder);
 }
 
-export function fileStore(folder: string, window: Window): FileStore {
+/** Pieces of all files lie in one region of `memory`, one after another. */
+export function fileStore(folder: string, memory: VectorMemory): FileStore {
+  const piece = memory.region("piece");
   const part = path.join(folder, `weights.${process.pid}.part`);
   let length = 0;
   let descriptor: number | undefined;
@@ -81,10 +78,10 @@ export function fileStore(folder: string, window: Window): FileStore {
         descriptor = openSync(part, "w");
       });
     },
-    piece: (_at, bytes) => window(bytes),
-    done(at, piece) {
+    piece: (_at, bytes) => piece(bytes),
+    done(at, bytes) {
       attempt(() => {
-        for (let n = 0; n < piece.length; ) n += writeSync(descriptor as number, piece, n, piece.length - n, at + n);
+        for (let n = 0; n < bytes.length; ) n += writeSync(descriptor as number, bytes, n, bytes.length - n, at + n);
       });
     },
     close() {

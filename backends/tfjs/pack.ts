@@ -26,16 +26,10 @@ function permute(from: Float32Array, shape: readonly number[], order: readonly n
       for (let c = 0; c < d2; c++) for (let e = 0, at = a * s0 + b * s1 + c * s2; e < d3; e++, at += s3) into[to++] = from[at] as number;
 }
 
-/** Inputs that are moved for all outputs before the next ones: reads and writes both stay within the cache. */
-const INPUTS_AT_ONCE = 16;
-
 /** [outputs, inputs, taps] as [taps, inputs, outputs]: most of a net's weights. */
 function outputsLast(from: Float32Array, [outputs, inputs, taps]: readonly [number, number, number], into: Float32Array): void {
-  for (let i = 0; i < inputs; i += INPUTS_AT_ONCE) {
-    const rows = { from, first: i * taps, pitch: inputs * taps, count: outputs };
-    const inners = Math.min(INPUTS_AT_ONCE, inputs - i);
-    interleave(rows, into, i * outputs, { taps, tap: inputs * outputs, inners, step: outputs, groups: 1, far: 0, beside: 4 });
-  }
+  const rows = { from, first: 0, pitch: inputs * taps, count: outputs };
+  interleave(rows, into, 0, { taps, tap: inputs * outputs, inners: inputs, step: outputs, groups: 1, far: 0, beside: 4 });
 }
 
 interface Layout {

@@ -59,18 +59,12 @@ export function contractPacking(w: Window, half: boolean): Packing {
   };
 }
 
-/** Inputs that are packed for all outputs before the next ones: what is read of a row is whole cache lines. */
-const INPUTS_AT_ONCE = 16;
-
-/** One group. */
+/** One group: inputs by four, then what is left of them. */
 function fillDense(from: Float32Array, into: Float32Array, outputs: number, inputs: number, taps: number): void {
   const far = quadsUp(outputs) * 16;
   const rows = { from, pitch: inputs * taps, count: outputs };
   const walk = { taps, tap: quadsUp(inputs) * far, step: 4, far, beside: 16 };
-  for (let i = 0; i < inputs; i += INPUTS_AT_ONCE) {
-    const whole = Math.min(INPUTS_AT_ONCE, inputs - i) >> 2;
-    interleave({ ...rows, first: i * taps }, into, (i >> 2) * far, { ...walk, inners: 4, groups: whole });
-  }
+  interleave({ ...rows, first: 0 }, into, 0, { ...walk, inners: 4, groups: inputs >> 2 });
   const last = inputs & ~3;
   interleave({ ...rows, first: last * taps }, into, (last >> 2) * far, { ...walk, inners: inputs & 3, groups: 1 });
 }

@@ -38,7 +38,7 @@ import { EXIT, type Session } from "../session.ts";
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
-import { type FileStore, fileStore, pieceWindow, sizesStore, type Window } from "../weights-store.ts";
+import { type FileStore, fileStore, sizesStore } from "../weights-store.ts";
 import { mayWriteNamed, staleFiles, writeArtifacts, writeNamedFile } from "../write.ts";
 
 export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions {
@@ -148,10 +148,10 @@ function targetRow(folder: string, emitted: EmittedTarget, target: string): stri
 }
 
 /** Stages and dry runs need no values; what looks at the finished files needs them in memory; everything else writes as it packs. */
-function storeFor(options: CompileOptions, folder: string, window: Window): FileStore | WeightsStore | undefined {
+function storeFor(options: CompileOptions, folder: string, memory: VectorMemory): FileStore | WeightsStore | undefined {
   if (printsStage(options)) return sizesStore();
   if (options.check || options.validate || options.metafile !== undefined || options.outDir === "-") return undefined;
-  return options.dryRun ? sizesStore() : fileStore(folder, window);
+  return options.dryRun ? sizesStore() : fileStore(folder, memory);
 }
 
 /** What --emit prints instead of writing files. */
@@ -170,7 +170,6 @@ interface Job {
   readonly targets: readonly ChosenTarget[];
   readonly opened: OpenedWeights;
   readonly memory: VectorMemory;
-  readonly window: Window;
   readonly outputs: Output[];
   readonly meta: unknown[];
 }
@@ -195,7 +194,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
       const start = session.io.now();
       const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
       const folder = path.resolve(session.options.directory, shown);
-      store = storeFor(options, folder, job.window);
+      store = storeFor(options, folder, job.memory);
       const remark = (r: Remark): void => {
         if (options.remarks) session.note(`remark: ${r.path}: ${r.text} (${r.pass})`);
       };
@@ -320,8 +319,7 @@ async function compileAll(
   const { metafile, force = false } = options;
   if (metafile !== undefined && writes(options) && !mayWriteNamed(session, metafile, { force })) return { read, outputs };
   const from = new Map<string, string>();
-  const memory = vectorMemory();
-  const job: Job = { session, options, config, targets, opened, memory, window: pieceWindow(memory), outputs, meta };
+  const job: Job = { session, options, config, targets, opened, memory: vectorMemory(), outputs, meta };
   try {
     for (const file of files) {
       const start = session.io.now();

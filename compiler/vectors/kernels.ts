@@ -174,10 +174,26 @@ export interface Walk {
   readonly beside: number;
 }
 
+/** What is moved for all rows before what comes after it, in steps of the walk: what is read of a row is whole cache lines. */
+const STEPS_AT_ONCE = 16;
+
 /** Puts rows side by side, four at a time. What would be beside a last row is left as it is. */
-export function interleave({ from, first, pitch, count }: Rows, into: Float32Array, to: number, walk: Walk): void {
+export function interleave(rows: Rows, into: Float32Array, to: number, walk: Walk): void {
+  const { first } = rows;
+  const { taps, inners, step, groups, far } = walk;
+  if (groups > 1) {
+    const atOnce = Math.max(1, Math.floor(STEPS_AT_ONCE / inners));
+    for (let n = 0; n < groups; n += atOnce)
+      move({ ...rows, first: first + n * inners * taps }, into, to + n * far, { ...walk, groups: Math.min(atOnce, groups - n) });
+  } else {
+    for (let n = 0; n < inners * groups; n += STEPS_AT_ONCE)
+      move({ ...rows, first: first + n * taps }, into, to + n * step, { ...walk, inners: Math.min(STEPS_AT_ONCE, inners - n) });
+  }
+}
+
+function move({ from, first, pitch, count }: Rows, into: Float32Array, to: number, walk: Walk): void {
   const { taps, tap, inners, step, groups, far, beside } = walk;
-  const kernels = (inners * taps) % 4 === 0 && inners * groups > 0 ? kernelsAt(from, into) : undefined;
+  const kernels = inners > 0 && (inners * taps) % 4 === 0 ? kernelsAt(from, into) : undefined;
   const sets = kernels ? count >> 2 : 0;
   const [source, target] = [from.byteOffset + 4 * first, into.byteOffset + 4 * to];
   kernels?.interleave(source, 4 * pitch, sets, target, 4 * beside, taps, 4 * tap, inners, 4 * step, groups, 4 * far);

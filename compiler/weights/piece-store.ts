@@ -14,7 +14,7 @@ export interface PieceStore {
   readonly sizesOnly?: boolean;
 }
 
-/** The whole file as one array. `allocate` gives zeroed memory, which may be that of a file before. */
+/** The whole file as one array. `allocate` gives its memory, which may be that of a file before. */
 export function memoryStore(allocate = (bytes: number): Uint8Array => new Uint8Array(bytes)): PieceStore {
   let file = allocate(0);
   return {

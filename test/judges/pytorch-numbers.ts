@@ -11,7 +11,6 @@ import { emitTarget } from "../../backends/emit.ts";
 import { pytorch } from "../../backends/pytorch/index.ts";
 import { modelText } from "../../backends/pytorch/model.ts";
 import { fileSource } from "../../cli/weights.ts";
-import { pieceWindow } from "../../cli/weights-store.ts";
 import { Diagnostics } from "../../compiler/diagnostics/diagnostic.ts";
 import type { CheckedNet } from "../../compiler/frontend.ts";
 import { vectorMemory } from "../../compiler/vectors/memory.ts";
@@ -29,7 +28,7 @@ const LIMIT = (cpu.wholeNetLimit ?? 0) + (pytorch.wholeNetLimit ?? 0);
 
 /** Where tensors are made and the weights file of the cpu target lies: memory that the next net takes (why: scripts/test.mjs). */
 const memory = vectorMemory();
-const packedMemory = pieceWindow(memory);
+const packedMemory = memory.region("piece");
 
 const shapeAt1 = (shape: readonly (number | string)[]): number[] => shape.map((d) => (typeof d === "number" ? d : 1));
 const floats = (file: string): Float32Array => {

@@ -123,7 +123,10 @@ describe("as JavaScript computes it", () => {
     ["rows last, 3x3", 12, { taps: 9, tap: 200, inners: 16, step: 12, groups: 1, far: 0, beside: 4 }],
     ["rows last, 2 taps", 7, { taps: 2, tap: 100, inners: 6, step: 8, groups: 1, far: 0, beside: 4 }],
     ["no whole vectors", 5, { taps: 3, tap: 50, inners: 3, step: 8, groups: 1, far: 0, beside: 4 }],
+    ["more groups than go at once", 9, { taps: 1, tap: 0, inners: 4, step: 4, groups: 11, far: 80, beside: 16 }],
+    ["more steps than go at once", 13, { taps: 2, tap: 1000, inners: 41, step: 16, groups: 1, far: 0, beside: 4 }],
     ["nothing", 4, { taps: 1, tap: 0, inners: 0, step: 4, groups: 1, far: 0, beside: 16 }],
+    ["groups of nothing", 4, { taps: 1, tap: 0, inners: 0, step: 4, groups: 3, far: 16, beside: 16 }],
     ["no group", 4, { taps: 1, tap: 0, inners: 4, step: 4, groups: 0, far: 0, beside: 16 }],
   ] satisfies [string, number, Walk][])("interleave: %s", (_name, count, walk) => {
     const memory = vectorMemory();
