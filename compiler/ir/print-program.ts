@@ -93,13 +93,19 @@ function valueLine(program: Program, value: Value): string {
   ].join(", ");
 }
 
-/** Tensors that kernels read, each after what its recipe needs: those that only recipes read are called `source`. */
+/**
+ * Tensors that kernels read, each after what its recipe needs: those that only recipes read are called `source`, and come after the others that
+ * it needs, since what is read back has the others in the order of their lines.
+ */
 function tensorLines(program: Program): string[] {
   const read = new Set(program.weights);
   const lines = new Map<Weight, string>();
+  const sourcesOf = (w: Weight): readonly Weight[] => (w.init.kind === "derived" ? w.init.from : []);
+  const readBy = (w: Weight): Weight[] => sourcesOf(w).flatMap((from) => [...readBy(from), ...(read.has(from) ? [from] : [])]);
   const add = (w: Weight): void => {
     if (lines.has(w)) return;
-    if (w.init.kind === "derived") w.init.from.forEach(add);
+    readBy(w).forEach(add);
+    sourcesOf(w).forEach(add);
     lines.set(w, weightText(w, read.has(w) ? "tensor" : "source"));
   };
   program.weights.forEach(add);
