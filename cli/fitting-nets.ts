@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
-import { compileFrontend } from "../compiler/frontend.ts";
 import { fitsWhole, type StoredTensor, tensorNamesKey } from "../compiler/index.ts";
+import { buildGraph, expandNet, loadWorkspace } from "../compiler/nets.ts";
 import { packageRoot, shippedNets } from "./package-root.ts";
 import type { Session } from "./session.ts";
 import { fileHost, readSpecArgument } from "./spec-files.ts";
@@ -18,7 +18,10 @@ export function netsThatFit(session: Session, tensors: ReadonlyMap<string, Store
   const found = candidates.filter((net) => {
     const file = net === except ? undefined : fileOf.get(net);
     const argument = file === undefined ? undefined : readSpecArgument(session, file);
-    const graph = argument && compileFrontend(argument.file, host, new Diagnostics(), { net }).nets[0]?.graph;
+    if (!argument) return false;
+    const ignored = new Diagnostics();
+    const tree = expandNet(loadWorkspace(argument.file, host, ignored), net, ignored);
+    const graph = tree && buildGraph(tree, ignored);
     return graph !== undefined && fitsWhole(graph, tensors);
   });
   // a net has a shorter name than what is made from it

@@ -36,7 +36,7 @@ const list = (names: readonly string[]): string => names.map((n) => `\`${n}\``).
 
 /** What reads the model files of a workspace; loaded only where there are some. */
 export async function importerFor({ readsModels }: Workspace): Promise<ImportOnnx | undefined> {
-  return readsModels ? (await import("../compiler/index.ts")).importOnnx : undefined;
+  return readsModels ? (await import("../compiler/models.ts")).importOnnx : undefined;
 }
 
 /** Parses FILE and what it uses, and decides which nets are meant. Undefined when that cannot be said; the reason is reported. */

@@ -32,7 +32,7 @@ export type { Attrs, Graph, Init, Node, Output, Value, Weight } from "./ir/graph
 export { hashGraph } from "./ir/hash.ts";
 export type { Kernel, Program } from "./ir/kernel.ts";
 export { printProgram } from "./ir/print-program.ts";
-export { type Dim, type DType, shapeText, type TensorType } from "./ir/type.ts";
+export { type Dim, type DType, numel, shapeText, type TensorType } from "./ir/type.ts";
 export { LIMITS } from "./limits.ts";
 export { type LowerOptions, lowerGraph } from "./lower.ts";
 export { graphText as printGraph } from "./ops/graph-text.ts";

@@ -3,6 +3,7 @@ import path from "node:path";
 import { type Command, Option } from "commander";
 import { type Artifact, type Backend, type WeightsStore, WRITTEN_BY } from "../../backends/backend.ts";
 import { type EmittedTarget, scheduled } from "../../backends/emit.ts";
+import { largestPiece } from "../../backends/module/weights-file.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../../compiler/diagnostics/suggest.ts";
 import {
@@ -10,6 +11,7 @@ import {
   type Graph,
   graphPasses,
   kernelPasses,
+  numel,
   type Program,
   printGraph,
   printProgram,
@@ -184,6 +186,7 @@ async function validate(session: Session, backend: Backend, artifacts: readonly 
 async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): Promise<void> {
   const { session, options } = job;
   const batch = options.batch ?? 1;
+  job.memory.expect(largestPiece(net.graph.weights.map((w) => 4 * numel(w.value.type.shape))));
   const weights = weightsOf(session, net.graph, job.opened, options, job.memory);
   if (!weights) return;
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");

@@ -2,7 +2,7 @@
  * Loops over large tensors. Each is written here in JavaScript, which is what it means and what runs on arrays anywhere; arrays in a vector
  * memory are handed to the loop of kernels.wat that gives the same bits.
  */
-import { type Kernels, kernelsAt, PANEL, PANEL_COLUMNS, PANEL_ROWS, SUM_ROWS, SUMS, vectorMemory } from "./memory.ts";
+import { BLOCK, type Kernels, kernelsAt, PANEL, PANEL_COLUMNS, QUADS, SUMS, vectorMemory } from "./memory.ts";
 
 /** sfc32 generators side by side. */
 export const LANES = 8;
@@ -86,7 +86,9 @@ export function mix(lanes: Int32Array, words: Int32Array): void {
 
 /** Words that are moved to where the kernels work: they fit into the processor's cache. */
 const STAGED = 2 ** 14;
-const stage = vectorMemory().region("stage");
+const stages = vectorMemory();
+stages.expect(4 * STAGED);
+const stage = stages.region("stage");
 
 function mixThere(lanes: Int32Array, words: Int32Array): void {
   const kernels = kernelsAt(words);
@@ -107,40 +109,58 @@ export function product(a: Float64Array, b: Float64Array, rows: number): Float64
   const inner = a.length / rows;
   const columns = b.length / inner;
   const out = new Float64Array(rows * columns);
-  const kernels = kernelsAt(a, b);
-  const whole = kernels ? columns - (columns % PANEL_COLUMNS) : 0;
-  for (let c = 0; c < whole; c += PANEL_COLUMNS)
-    for (let i = 0; kernels && i < rows; i += SUM_ROWS)
-      panelProduct(kernels, a, b, { inner, columns, i, end: Math.min(i + SUM_ROWS, rows), c }, out);
-  const rest = columns - whole;
+  const kernels = kernelsAt(a);
+  if (kernels) {
+    for (let i = 0; i < rows; i += BLOCK.rows)
+      for (let c = 0; c < columns; c += BLOCK.columns) {
+        const block = { inner, columns, i, c, rows: Math.min(BLOCK.rows, rows - i), wide: Math.min(BLOCK.columns, columns - c) };
+        blockProduct(kernels, a, b, block, out);
+      }
+    return out;
+  }
   for (let i = 0; i < rows; i++) {
-    if (rest < PANEL_COLUMNS) for (let c = whole; c < columns; c++) out[i * columns + c] = dot(a, i * inner, b, c, columns, inner);
+    if (columns < PANEL_COLUMNS) for (let c = 0; c < columns; c++) out[i * columns + c] = dot(a, i * inner, b, c, columns, inner);
     else for (let k = 0; k < inner; k++) addRow(out, i * columns, columns, a[i * inner + k]!, b, k * columns);
   }
   return out;
 }
 
-interface Panel {
+/** A block of a product's result, from row `i` and column `c` on. */
+interface Block {
   readonly inner: number;
   readonly columns: number;
-  /** Rows of the result, and the first of its eight columns. */
   readonly i: number;
-  readonly end: number;
   readonly c: number;
+  readonly rows: number;
+  readonly wide: number;
 }
 
-function panelProduct(kernels: Kernels, a: Float64Array, b: Float64Array, { inner, columns, i, end, c }: Panel, out: Float64Array): void {
-  kernels.sums.fill(0);
-  for (let k = 0; k < inner; k += PANEL_ROWS) {
-    const stop = PANEL + 8 * PANEL_COLUMNS * Math.min(PANEL_ROWS, inner - k);
-    kernels.panel(b.byteOffset + 8 * (k * columns + c), 8 * columns, PANEL, stop);
+/** The sums of a block have room for whole panels, and whole fours of rows. */
+function blockProduct(kernels: Kernels, a: Float64Array, b: Float64Array, block: Block, out: Float64Array): void {
+  const { inner, columns, i, c, rows, wide } = block;
+  const pitch = Math.ceil(wide / PANEL_COLUMNS) * PANEL_COLUMNS;
+  kernels.sums.fill(0, 0, Math.ceil(rows / 4) * 4 * pitch);
+  for (let k = 0; k < inner; k += BLOCK.inner) {
+    const count = Math.min(BLOCK.inner, inner - k);
     const row = (n: number): number => a.byteOffset + 8 * (n * inner + k);
-    kernels.strip(row(i), 8 * inner, row(end - 1), PANEL, stop, SUMS);
+    kernels.quads(row(i), 8 * inner, row(i + rows - 1), 8 * count, QUADS);
+    const [stop, end] = [QUADS + 32 * count * Math.ceil(rows / 4), PANEL + 8 * PANEL_COLUMNS * count];
+    for (let n = 0; n < wide; n += PANEL_COLUMNS) {
+      const first = k * columns + c + n;
+      const width = Math.min(PANEL_COLUMNS, wide - n);
+      if (width === PANEL_COLUMNS && b.buffer === a.buffer) kernels.panel(b.byteOffset + 8 * first, 8 * columns, PANEL, end);
+      else for (let j = 0; j < width; j++) fillColumn(kernels.panels, j, count, b, first + j, columns);
+      kernels.strip(QUADS, stop, PANEL, end, SUMS + 8 * n, 8 * pitch);
+    }
   }
-  for (let n = i, at = 0; n < end; n++) for (let j = 0; j < PANEL_COLUMNS; j++) out[n * columns + c + j] = kernels.sums[at++]!;
+  for (let n = 0; n < rows; n++) out.set(kernels.sums.subarray(n * pitch, n * pitch + wide), (i + n) * columns + c);
 }
 
 // by themselves: the engine optimises a function after a few calls, and a nest of loops only while it runs, several times over
+
+function fillColumn(panels: Float64Array, column: number, count: number, b: Float64Array, first: number, pitch: number): void {
+  for (let k = 0; k < count; k++) panels[k * PANEL_COLUMNS + column] = b[first + k * pitch]!;
+}
 
 function addRow(out: Float64Array, from: number, count: number, factor: number, b: Float64Array, first: number): void {
   for (let i = 0; i < count; i++) out[from + i]! += factor * b[first + i]!;

@@ -12,6 +12,8 @@ export type Region = (bytes: number) => Uint8Array;
 export interface VectorMemory {
   /** The region of a purpose. Regions of one memory can be used together by one kernel. */
   region(purpose: string): Region;
+  /** What will be asked for at most, as far as the caller knows: room for it is made at once, instead of for less first. */
+  expect(bytes: number): void;
 }
 
 /** As kernels.wat has them. */
@@ -22,7 +24,8 @@ interface Exports {
   widen(from: number, at: number, end: number): void;
   mix(at: number, end: number, state: number): void;
   panel(from: number, pitch: number, at: number, end: number): void;
-  strip(from: number, pitch: number, last: number, panel: number, end: number, to: number): void;
+  quads(from: number, pitch: number, last: number, bytes: number, at: number): void;
+  strip(from: number, stop: number, panel: number, end: number, to: number, pitch: number): void;
   interleave(
     from: number,
     pitch: number,
@@ -42,30 +45,37 @@ interface Exports {
 export interface Kernels extends Exports {
   /** The words at address 0, for operands and results of a few bytes. */
   readonly control: Int32Array;
-  /** At `SUMS`, eight for each row. */
+  /** At `SUMS`, for one block of a product. */
   readonly sums: Float64Array;
+  /** At `PANEL`: eight columns of the second factor. */
+  readonly panels: Float64Array;
 }
 
 const PAGE = 2 ** 16;
 
-/** Eight columns of a matrix, and how many rows of them there is room for. */
+/**
+ * A product goes by blocks of so many rows, columns and steps along the inner axis: what is read again and again stays in the processor's
+ * caches, eight columns of one factor in the first-level one.
+ */
+export const BLOCK = { rows: 128, columns: 512, inner: 256 } as const;
 export const PANEL_COLUMNS = 8;
-export const PANEL_ROWS = 4096;
-/** Rows that are multiplied by a panel at a time. */
-export const SUM_ROWS = 1024;
 /** Where they lie, after the page of `control`, and regions after them. */
 export const SUMS = PAGE;
-export const PANEL = SUMS + SUM_ROWS * PANEL_COLUMNS * 8;
-const REGIONS_AT = PANEL + PANEL_ROWS * PANEL_COLUMNS * 8;
+export const QUADS = SUMS + BLOCK.rows * BLOCK.columns * 8;
+export const PANEL = QUADS + BLOCK.rows * BLOCK.inner * 8;
+const REGIONS_AT = PANEL + BLOCK.inner * PANEL_COLUMNS * 8;
 
-/** Regions that are in vector memory; others lie in memory of their own, where JavaScript does the work. */
-const REGIONS = 8;
-/** Of a region, at first. Address space costs nothing; a new block does, since what was touched in the last one is touched again. */
+/** Regions that are in vector memory; those that come after them lie in memory of their own, where JavaScript does the work. */
+const REGIONS = 5;
+/**
+ * Of a region, at first. Address space costs nothing; a new block does, since what was touched in the last one is touched again, and the
+ * engine collects garbage when blocks come to 64 MB.
+ */
 const FIRST_BYTES = 2 ** 22;
 const GROWTH = 4;
 /** Regions grow together up to this, beyond it alone: a block is at most 4 GB. */
 const TOGETHER_BYTES = 2 ** 26;
-/** Regions that are asked for no more do without a block. */
+/** Regions do without a block until they are asked for more. */
 const SMALL_BYTES = 2 ** 15;
 
 const kernelsOf = new WeakMap<ArrayBufferLike, Kernels>();
@@ -90,11 +100,12 @@ const compiled = once(() => new engine.Module(Uint8Array.from(atob(binary), (c) 
 function newBlock(bytes: number): ArrayBuffer | undefined {
   if (!LITTLE) return undefined;
   try {
-    const memory = new engine.Memory({ initial: bytes / PAGE });
+    const memory = new engine.Memory({ initial: Math.ceil(bytes / PAGE) });
     const { exports } = new engine.Instance(compiled(), { vectors: { memory } });
     const control = new Int32Array(memory.buffer, 0, PAGE / 4);
-    const sums = new Float64Array(memory.buffer, SUMS, SUM_ROWS * PANEL_COLUMNS);
-    kernelsOf.set(memory.buffer, { ...exports, control, sums });
+    const sums = new Float64Array(memory.buffer, SUMS, BLOCK.rows * BLOCK.columns);
+    const panels = new Float64Array(memory.buffer, PANEL, BLOCK.inner * PANEL_COLUMNS);
+    kernelsOf.set(memory.buffer, { ...exports, control, sums, panels });
     return memory.buffer;
   } catch {
     return undefined;
@@ -107,9 +118,10 @@ export function vectorMemory(): VectorMemory {
   const room = new Array<number>(REGIONS).fill(FIRST_BYTES);
   const sizeOf = (from: number, to: number): number => room.slice(from, to).reduce((a, b) => a + b, 0);
   let block: ArrayBuffer | undefined;
+  let placed = 0;
   const place = (index: number, bytes: number): Uint8Array => {
     let size = room[index];
-    if (size === undefined || bytes <= SMALL_BYTES) return new Uint8Array(bytes);
+    if (size === undefined) return new Uint8Array(bytes);
     while (size < bytes) size *= GROWTH;
     if (size !== room[index] || !block) {
       room.forEach((have, i) => {
@@ -119,20 +131,25 @@ export function vectorMemory(): VectorMemory {
     }
     return block ? new Uint8Array(block, REGIONS_AT + sizeOf(0, index), size) : new Uint8Array(bytes);
   };
-  const newRegion = (index: number): Region => {
+  const newRegion = (): Region => {
+    let index: number | undefined;
     let memory: Uint8Array = new Uint8Array(0);
     return (bytes) => {
+      if (bytes > SMALL_BYTES) index ??= placed++;
       // all in the newest block: kernels work on what lies in one
-      const apart = block !== undefined && index < REGIONS && memory.buffer !== block && bytes > SMALL_BYTES;
-      if (memory.length < bytes || apart) memory = place(index, bytes);
+      const apart = bytes > SMALL_BYTES && block !== undefined && memory.buffer !== block && (index as number) < REGIONS;
+      if (memory.length < bytes || apart) memory = bytes > SMALL_BYTES ? place(index as number, bytes) : new Uint8Array(bytes);
       return memory.subarray(0, bytes);
     };
   };
   return {
     region(purpose) {
-      const known = regions.get(purpose) ?? newRegion(regions.size);
+      const known = regions.get(purpose) ?? newRegion();
       regions.set(purpose, known);
       return known;
+    },
+    expect(bytes) {
+      if (!block) room.fill(Math.ceil(Math.min(bytes, TOGETHER_BYTES) / PAGE) * PAGE);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The loops of kernels.wat give the bits of those in JavaScript, at any length; and where regions of a vector memory lie. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { interleave, LANES, mix, product, scaleRuns, uniform, type Walk, widen } from "../../compiler/vectors/kernels.ts";
-import { kernelsAt, PANEL_ROWS, SUM_ROWS, vectorMemory } from "../../compiler/vectors/memory.ts";
+import { BLOCK, kernelsAt, vectorMemory } from "../../compiler/vectors/memory.ts";
 import { bits } from "../../compiler/weights/init.ts";
 
 /** Enough to be in vector memory, whatever the test needs of it. */
@@ -98,8 +98,10 @@ describe("as JavaScript computes it", () => {
     [4, 16, 8],
     [5, 33, 17],
     [8, 2, 24],
-    [6, PANEL_ROWS + 3, 9],
-    [SUM_ROWS + 6, 5, 8],
+    [6, BLOCK.inner + 3, 9],
+    [BLOCK.rows + 6, 5, 8],
+    [4, 2 * BLOCK.inner, BLOCK.columns + 17],
+    [2 * BLOCK.rows + 1, BLOCK.inner + 1, BLOCK.columns + 8],
   ])("product [%i, %i] x [., %i]", (rows, inner, columns) => {
     const memory = vectorMemory();
     const a = both(memory, "a", random64(rows * inner, "a"));
@@ -114,6 +116,7 @@ describe("as JavaScript computes it", () => {
     const first = both(memory, "a", a.here).there;
     expect(kernelsAt(first, b.there)).toBeDefined();
     expect([...product(first, b.there, rows)]).toEqual(wanted);
+    expect([...product(first, b.here, rows)]).toEqual(wanted);
     expect([...product(a.here, b.here, rows)]).toEqual(wanted);
   });
 
@@ -181,9 +184,28 @@ describe("regions", () => {
   test("a few bytes take no vector memory, nor do regions beyond those it has room for", () => {
     const memory = vectorMemory();
     expect(kernelsAt(memory.region("small")(64))).toBeUndefined();
-    for (let i = 0; i < 7; i++) expect(kernelsAt(memory.region(`${i}`)(100_000))).toBeDefined();
-    expect(kernelsAt(memory.region("ninth")(100_000))).toBeUndefined();
-    expect(memory.region("ninth")(100_000)).toHaveLength(100_000);
+    for (let i = 0; i < 5; i++) expect(kernelsAt(memory.region(`${i}`)(100_000))).toBeDefined();
+    expect(kernelsAt(memory.region("sixth")(100_000))).toBeUndefined();
+    expect(memory.region("sixth")(100_000)).toHaveLength(100_000);
+    const grown = memory.region("small")(100_000);
+    expect(grown).toHaveLength(100_000);
+    expect(kernelsAt(grown)).toBeUndefined();
+  });
+
+  test("a few bytes, and then many", () => {
+    const region = vectorMemory().region("a");
+    expect(kernelsAt(region(64))).toBeUndefined();
+    expect(kernelsAt(region(100_000))).toBeDefined();
+  });
+
+  test("what is expected gets room at once", () => {
+    const bytes = 10_000_001;
+    const [told, untold] = [vectorMemory(), vectorMemory()];
+    told.expect(bytes);
+    const first = told.region("a")(100_000);
+    expect(together(first, told.region("b")(bytes))).toBe(true);
+    expect(first.buffer.byteLength).toBeLessThan(2 ** 26);
+    expect(together(untold.region("a")(100_000), untold.region("b")(bytes))).toBe(false);
   });
 
   test("more than there is address space for lies in ordinary memory", () => {
