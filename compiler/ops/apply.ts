@@ -5,6 +5,7 @@ import { f32 } from "../ir/type.ts";
 import type { Origin } from "../source.ts";
 import { opOf } from "./index.ts";
 import { isProblem, type Problem } from "./op.ts";
+import { completeAttributes } from "./read-attributes.ts";
 
 export interface ApplyOptions {
   readonly path: string;
@@ -20,7 +21,7 @@ export interface ApplyOptions {
 /** `attrs` as written: the op's schema fills the defaults in (and must accept them: callers validate user input first). */
 export function applyOp(builder: GraphBuilder, op: string, inputs: readonly Value[], attrs: Attrs, options: ApplyOptions): Value | Problem {
   const record = opOf(op);
-  const full = record.attrs.parse(attrs) as never;
+  const full = completeAttributes(record, attrs) as never;
   const types = inputs.map((v) => v.type);
   const type = record.infer(types, full);
   if (isProblem(type)) return type;

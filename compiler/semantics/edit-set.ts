@@ -3,6 +3,7 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import { must } from "../invariant.ts";
 import { isOpName, opOf } from "../ops/index.ts";
+import { completeAttributes } from "../ops/read-attributes.ts";
 import type { Span } from "../source.ts";
 import type { SetEdit } from "../syntax/ast.ts";
 import { counted, type EditContext, envAt, liesIn, lineOf, markEdited, selectorText } from "./edit-context.ts";
@@ -137,7 +138,7 @@ function setActivation(cx: EditContext, layer: LayerNode, values: Values): boole
       return false;
     }
     layer.op = op;
-    layer.args = opOf(op).attrs.parse({}, { jitless: true }) as Readonly<Record<string, unknown>>;
+    layer.args = completeAttributes(opOf(op), {});
   }
   return true;
 }

@@ -3,6 +3,7 @@ import type * as z from "zod";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { OpDef } from "../ops/op.ts";
+import { readAttributes } from "../ops/read-attributes.ts";
 import type { Span } from "../source.ts";
 import type { Arg, Param } from "../syntax/ast.ts";
 import { type Env, evaluate, kindText, valueText } from "./evaluate.ts";
@@ -162,33 +163,28 @@ export function checkAttributes(
   at: Span,
   report: Env["report"],
 ): Readonly<Record<string, unknown>> | undefined {
+  const defined = [...given].every(([, { value }]) => value !== undefined);
+  const all = defined ? readAttributes(op, Object.fromEntries([...given].map(([key, { value }]) => [key, value]))) : undefined;
+  if (all?.success) return all.data;
   const shape = shapeOf(op);
-  const attrs: Record<string, unknown> = {};
-  let ok = true;
+  let fits = true;
   for (const [key, { value, span }] of given) {
     const schema = shape[key] as Schema;
-    if (value === undefined) ok = false;
-    else if (schema.safeParse(value).success) attrs[key] = value;
-    else {
-      ok = false;
-      const choices = choicesOf(schema);
-      if (typeof value === "string" && choices.length > 0) {
-        const near = nearest(value, choices);
-        const list = choices.map(valueText).join(", ");
-        report(
-          messages.SE113.choice({ arg: key, got: valueText(value), choices: list }),
-          span,
-          near === undefined ? {} : { help: `did you mean ${valueText(near)}? one of ${list}` },
-        );
-      } else report(messages.SE112.argument({ arg: key, wants: wants(schema), got: kindText(value) }), span);
-    }
+    if (value === undefined || schema.safeParse(value).success) continue;
+    fits = false;
+    const choices = choicesOf(schema);
+    if (typeof value === "string" && choices.length > 0) {
+      const near = nearest(value, choices);
+      const list = choices.map(valueText).join(", ");
+      report(
+        messages.SE113.choice({ arg: key, got: valueText(value), choices: list }),
+        span,
+        near === undefined ? {} : { help: `did you mean ${valueText(near)}? one of ${list}` },
+      );
+    } else report(messages.SE112.argument({ arg: key, wants: wants(schema), got: kindText(value) }), span);
   }
-  if (!ok) return undefined;
-  // few values a schema: writing a program for each would take longer than going through it
-  const all = op.attrs.safeParse(attrs, { jitless: true });
-  if (all.success) return all.data as Readonly<Record<string, unknown>>;
   // a rule between arguments (a refinement of the whole schema) is worded by the op
-  for (const issue of all.error.issues) {
+  for (const issue of fits ? (all?.error.issues ?? []) : []) {
     const key = issue.path[0] === undefined ? name : String(issue.path[0]);
     report(messages.SE112.argument({ arg: key, wants: issue.message, got: "something else" }), given.get(key)?.span ?? at);
   }

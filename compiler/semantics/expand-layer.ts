@@ -2,8 +2,9 @@
 import type { Message } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
+import type { Attrs } from "../ir/graph.ts";
 import { allOps, isOpName, opOf } from "../ops/index.ts";
-import type { OpDef } from "../ops/op.ts";
+import { readAttributes } from "../ops/read-attributes.ts";
 import type { Span } from "../source.ts";
 import type { Call, Name } from "../syntax/ast.ts";
 import { kindText, valueText } from "./evaluate.ts";
@@ -28,14 +29,17 @@ export const builtinNames = (): string[] =>
     .filter((n) => !MERGES.has(n))
     .concat("act", "shared");
 
-/** What `act(kind)` accepts: activations whose arguments all have defaults, and "none". */
-function activationKinds(): string[] {
-  const free = (op: OpDef): boolean => op.category === "activation" && op.attrs.safeParse({}, { jitless: true }).success;
-  return [...allOps()]
-    .filter(([, op]) => free(op))
-    .map(([name]) => name)
-    .concat("none");
+/** What `act(kind)` makes: activations whose arguments all have defaults, and for "none" nothing. */
+function activationOf(kind: unknown): { op: string; args: Attrs } | undefined {
+  if (typeof kind !== "string" || !(kind === "none" || isOpName(kind))) return undefined;
+  const op = kind === "none" ? "identity" : kind;
+  const record = opOf(op);
+  const args = kind === "none" || record.category === "activation" ? readAttributes(record, {}).data : undefined;
+  return args && { op, args };
 }
+
+/** What `act(kind)` accepts. */
+const activationKinds = (): string[] => [...[...allOps()].map(([name]) => name), "none"].filter((name) => activationOf(name) !== undefined);
 
 const actSignature: Signature = { name: "act", params: [{ name: "kind", required: true }], text: "act(kind)" };
 const sharedSignature: Signature = { name: "shared", params: [{ name: "of", required: true }], text: 'shared("path")' };
@@ -93,15 +97,13 @@ function activation(cx: Context, call: Call, flow: Flow): Made | undefined {
   const given = bindArguments(actSignature, call.args, call.name.span, env);
   const kind = given?.get("kind");
   if (!given || kind?.value === undefined) return undefined;
-  const kinds = activationKinds();
-  if (typeof kind.value === "string" && kinds.includes(kind.value)) {
-    const op = kind.value === "none" ? "identity" : kind.value;
-    return { op, args: opOf(op).attrs.parse({}, { jitless: true }) as Readonly<Record<string, unknown>>, given };
-  }
+  const made = activationOf(kind.value);
+  if (made) return { ...made, given };
   if (kind.value === "hsigmoid") env.report(messages.SE113.hsigmoid({ arg: "kind" }), kind.span);
   else if (typeof kind.value !== "string") {
     env.report(messages.SE112.argument({ arg: "kind", wants: "the name of an activation", got: kindText(kind.value) }), kind.span);
   } else {
+    const kinds = activationKinds();
     const near = nearest(kind.value, kinds);
     const choices = kinds.map(valueText).join(", ");
     const help = near === undefined ? {} : { help: `did you mean ${valueText(near)}? one of ${choices}` };
