@@ -1,5 +1,5 @@
 /** Where the package's own files are, from the sources as well as from dist/. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { must } from "../compiler/invariant.ts";
@@ -25,17 +25,10 @@ export interface ShippedNets {
   readonly folder: string;
 }
 
-/** Nets that ship with sec: `sec inspect se_resnet50`, `use "sec/resnet.se"`. Only names are looked for; the files are not parsed. */
+/** Nets that ship with sec: `sec inspect se_resnet50`, `use "sec/resnet.se"`. */
 export const shippedNets = once((): ShippedNets => {
-  const folder = path.join(packageRoot(), "specs", "nets");
-  const fileOf = new Map<string, string>();
-  for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith(".se")) continue;
-    const text = readFileSync(path.join(folder, file), "utf8");
-    for (const match of text.matchAll(/^net\s+([A-Za-z_]\w*)/gm)) {
-      const name = match[1] as string;
-      if (!fileOf.has(name)) fileOf.set(name, path.join(folder, file));
-    }
-  }
-  return { fileOf, folder };
+  const specs = path.join(packageRoot(), "specs");
+  const folder = path.join(specs, "nets");
+  const files = JSON.parse(readFileSync(path.join(specs, "net-files.json"), "utf8")) as Readonly<Record<string, string>>;
+  return { folder, fileOf: new Map(Object.entries(files).map(([net, file]) => [net, path.join(folder, file)])) };
 });

@@ -205,8 +205,6 @@ function usageProblem(session: Session, program: Command, error: CommanderError,
   const first = asked.find((a) => !a.startsWith("-"));
   const known = program.commands.map((c) => c.name());
   const text = error.message.replace(/^error: /, "").replace(/\.?\s*\(Did you mean[\s\S]*$/, "");
-  const near = /Did you mean (?:one of )?([^?]+)\?/.exec(error.message)?.[1];
-  const help = near ? { help: `did you mean \`${near}\`?` } : {};
   if (
     error.code === "commander.unknownCommand" ||
     error.code === "commander.help" ||
@@ -217,9 +215,21 @@ function usageProblem(session: Session, program: Command, error: CommanderError,
     session.usage(messages.SE520.command({ name }), undefined, close ? { help: `did you mean \`sec ${close}\`?` } : {});
     return;
   }
-  const command = first !== undefined && known.includes(first) ? first : undefined;
+  const command = program.commands.find((c) => c.name() === first);
+  const near = /Did you mean (?:one of )?([^?]+)\?/.exec(error.message)?.[1] ?? begunOption(command, error.message);
+  const help = near ? { help: `did you mean \`${near}\`?` } : {};
   const problem = text.replaceAll("'", "`");
-  session.usage(command === undefined ? messages.SE520.global({ problem }) : messages.SE520.option({ problem, command }), undefined, help);
+  session.usage(
+    command === undefined ? messages.SE520.global({ problem }) : messages.SE520.option({ problem, command: command.name() }),
+    undefined,
+    help,
+  );
+}
+
+/** `--out` for `--out-dir`, which is too far away for commander. */
+function begunOption(command: Command | undefined, message: string): string | undefined {
+  const given = /unknown option '(--[^']{2,})'/.exec(message)?.[1];
+  return given === undefined ? undefined : command?.options.find(({ long }) => long?.startsWith(given))?.long;
 }
 
 function reportBug(io: Io, error: unknown, args: readonly string[]): number {

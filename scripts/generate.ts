@@ -6,12 +6,14 @@ import { assembler } from "./assemble-wat.ts";
 import { embedTexts } from "./generate-embedded.ts";
 import { generateLibrary } from "./generate-library.ts";
 import { generateMessages, readMessageFiles } from "./generate-messages.ts";
+import { generateNetFiles } from "./generate-net-files.ts";
 import { generateTensorNames } from "./generate-tensor-names.ts";
 
 const assembled = await assembler();
 
 const outputs: Record<string, () => string> = {
   "specs/schema.json": jsonSchema,
+  "specs/net-files.json": generateNetFiles,
   "specs/tensor-names.json": generateTensorNames,
   "compiler/semantics/library.gen.ts": () => generateLibrary(),
   "compiler/vectors/kernels.gen.ts": () => assembled("compiler/vectors/kernels.wat"),

@@ -6,6 +6,7 @@ export const badUsage: readonly Row[] = [
   // ---- the command line
   { name: "an unknown command", args: ["complie", "net.se"], code: "SE520", exit: 2, says: ["`sec compile`"] },
   { name: "an unknown option", args: ["compile", "net.se", "--taget", "cpu"], code: "SE520", exit: 2, says: ["`--target`"] },
+  { name: "the beginning of an option", args: ["compile", "net.se", "--out", "x"], code: "SE520", exit: 2, says: ["`--out-dir`"] },
   { name: "a missing argument", args: ["compile"], code: "SE520", exit: 2, says: ["sec help compile"] },
   { name: "a surplus argument", net: ONE, args: ["inspect", "net.se", "more.se"], code: "SE520", exit: 2, says: ["sec help inspect"] },
   {
