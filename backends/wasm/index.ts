@@ -72,13 +72,14 @@ function emit(program: Program, context: EmitContext<Options>): Emitted {
     return { artifacts: [], metrics: {} };
   }
   const packed = packWeights(
-    packings.map((p) =>
-      f32Section(p.elements, (into) => {
+    packings.map((p) => {
+      const fill = (into: Float32Array): void => {
         // the small ones first: what is borrowed is overwritten by the next one read
         const others = (p.others ?? []).map((w) => context.weights.read(w));
         p.fill(borrowed(context.weights, p.weight), into, ...others);
-      }),
-    ),
+      };
+      return f32Section(p.elements, fill, p.whole);
+    }),
     context.store,
   );
   const [plain, relaxed] = lists.map((list) => assemble(list, plan, program, layout)) as [Assembled, Assembled];

@@ -16,9 +16,11 @@ export interface PackedTensor {
   readonly key: string;
   /** f32 elements. */
   readonly elements: number;
-  /** `into` is zeroed. Several weights (a contraction and its bias) can share one packing: `others` are read in this order. */
+  /** `into` is zeroed, unless `whole`. Several weights (a contraction and its bias) can share one packing: `others` are read in this order. */
   readonly others?: readonly Weight[];
   readonly fill: (from: Float32Array, into: Float32Array, ...others: readonly Float32Array[]) => void;
+  /** `fill` writes every element, and `into` holds anything before. */
+  readonly whole?: boolean;
   /** When the kernel reads something larger, made at load: the file stays as small as the weights are. */
   readonly expansion?: Expansion;
 }

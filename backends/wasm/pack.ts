@@ -55,6 +55,7 @@ export function panelPacking(w: Window, weight: Weight, bias: Weight | undefined
     key: `panels ${[w.groups, ...w.kernel].join(" ")}`,
     elements: perGroup * groups.count,
     ...(bias ? { others: [bias] } : {}),
+    whole: groups.joined === 1 && outs % 4 === 0 && bias !== undefined,
     fill: (from, into, start) => {
       if (groups.joined === 1) {
         fillPanels(from, into, w, start);

@@ -25,6 +25,7 @@ export function winogradPacking(w: Window, chunkPanels: number, weight: Weight):
     weight,
     key: `winograd ${chunkPanels}`,
     elements: TAPS * inputs * outputs,
+    whole: true,
     fill: (from, into) => {
       const pitch = TAPS * inputs;
       const walk = { taps: pitch, tap: 8, inners: 1, step: 0, groups: 1, far: 0, beside: 4 };

@@ -11,14 +11,16 @@ export interface Packing {
   readonly elements: number;
   readonly half: boolean;
   readonly fill: (from: Float32Array, into: Float32Array) => void;
+  /** `fill` writes every element. Others are zero before. */
+  readonly whole: boolean;
 }
 
 const quadsUp = (n: number): number => Math.ceil(n / 4);
 
 /** The tensor as it is, rounded up to whole vec4s. */
 export function plain(value: Value): Packing {
-  const elements = quadsUp(numel(value.type.shape)) * 4;
-  return { key: "plain", elements, half: false, fill: (from, into) => into.set(from) };
+  const count = numel(value.type.shape);
+  return { key: "plain", elements: quadsUp(count) * 4, half: false, fill: (from, into) => into.set(from), whole: count % 4 === 0 };
 }
 
 /** Groups of a convolution after joining neighbours until each has whole vec4s on both sides. */
@@ -55,6 +57,7 @@ export function contractPacking(w: Window, half: boolean): Packing {
     key: `contract ${JSON.stringify([w.groups, w.in[0], w.out[0], kh, kw, half])}`,
     elements: blocks.count * taps * inQuads * outQuads * 16,
     half,
+    whole: w.groups === 1 && w.in[0] % 4 === 0 && w.out[0] % 4 === 0,
     fill: (from, into) => (w.groups === 1 ? fillDense(from, into, w.out[0], w.in[0], taps) : fillGrouped(from, into, w, blocks, taps)),
   };
 }
@@ -97,6 +100,7 @@ export function depthwisePacking(w: Window, half: boolean): Packing {
     key: `depthwise ${half}`,
     elements: taps * channels,
     half,
+    whole: w.out[0] % 4 === 0,
     fill: (from, into) => {
       for (let c = 0; c < w.out[0]; c++) for (let t = 0; t < taps; t++) into[t * channels + c] = from[c * taps + t] as number;
     },
@@ -109,6 +113,7 @@ export function transposed(outputs: number, inputs: number): Packing {
     key: "transposed",
     elements: quadsUp(outputs * inputs) * 4,
     half: false,
+    whole: (outputs * inputs) % 4 === 0,
     fill: (from, into) => {
       const walk = { taps: 1, tap: 0, inners: inputs, step: outputs, groups: 1, far: 0, beside: 4 };
       interleave({ from, first: 0, pitch: inputs, count: outputs }, into, 0, walk);
