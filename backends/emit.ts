@@ -6,7 +6,7 @@ import type { Program } from "../compiler/ir/kernel.ts";
 import { lowerGraph } from "../compiler/lower.ts";
 import { kernelPasses } from "../compiler/passes/kernel-pipeline.ts";
 import type { OptimizeLevel, Remark } from "../compiler/passes/pass.ts";
-import { optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
+import { type OptimizeOptions, optimizeGraph, type PassReport, type RunOptions, runKernelPasses } from "../compiler/passes/pipeline.ts";
 import type { NetTree } from "../compiler/semantics/tree.ts";
 import type { WeightReader } from "../compiler/weights/source.ts";
 import type { Backend, Emitted, GraphBackend, KernelBackend, WeightsStore } from "./backend.ts";
@@ -59,7 +59,7 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const run = { verify, now: request.now, onPass: onPass as RunOptions<Graph>["onPass"] };
   const asWritten = backend.level === "graph" && backend.asWritten === true;
   const given = backend.level === "graph" && !backend.fileNames ? pathNames(request.graph) : request.graph;
-  const graph = asWritten ? given : optimizeGraph(given, { level, diagnostics, remark, training, ...run });
+  const graph = asWritten ? given : optimizedOnce(given, { level, diagnostics, remark, training, ...run });
   const optimized = now();
   if (backend.level === "graph") {
     if (!hasAllOps(backend, graph, diagnostics)) return { artifacts: [], metrics: {}, graph, timings: { optimize: 0, lower: 0, emit: 0 } };
@@ -70,6 +70,27 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   const lowered = now();
   const emitted = backend.emit(program, emitContext);
   return { ...emitted, graph, program, timings: { optimize: optimized - start, lower: lowered - optimized, emit: now() - lowered } };
+}
+
+/** What the graph passes made of a graph, by level and training: several targets of one command start from it. */
+const optimized = new WeakMap<Graph, Map<string, { readonly graph: Graph; readonly remarks: readonly Remark[] }>>();
+
+/** The same as `optimizeGraph`, remembered where nobody looks on. A graph that has problems is looked at again: they belong to each target. */
+function optimizedOnce(given: Graph, options: OptimizeOptions): Graph {
+  const { level, training, diagnostics, remark, onPass, verify } = options;
+  if (onPass || verify) return optimizeGraph(given, options);
+  const known = optimized.get(given) ?? new Map();
+  optimized.set(given, known);
+  const key = `${level} ${training}`;
+  let made = known.get(key);
+  if (!made) {
+    const remarks: Remark[] = [];
+    const before = diagnostics.all.length;
+    made = { graph: optimizeGraph(given, { ...options, remark: (r) => remarks.push(r) }), remarks };
+    if (diagnostics.all.length === before) known.set(key, made);
+  }
+  for (const r of made.remarks) remark(r);
+  return made.graph;
 }
 
 /** SE501 at every layer that a graph backend cannot write. */

@@ -1,26 +1,10 @@
 /** `sec compile FILE...`: one folder per net and target. */
 import path from "node:path";
-import { type Command, Option } from "commander";
 import { type Artifact, type Backend, type WeightsStore, WRITTEN_BY } from "../../backends/backend.ts";
-import { type EmittedTarget, scheduled } from "../../backends/emit.ts";
+import type { EmittedTarget } from "../../backends/emit.ts";
 import { largestPiece } from "../../backends/module/weights-file.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { nearest } from "../../compiler/diagnostics/suggest.ts";
-import {
-  costOf,
-  type Graph,
-  graphPasses,
-  kernelPasses,
-  numel,
-  type Program,
-  printGraph,
-  printProgram,
-  type Remark,
-  type SpecFile,
-  specToJson,
-  type VectorMemory,
-  vectorMemory,
-} from "../../compiler/index.ts";
+import { costOf, numel, type Remark, type SpecFile, specToJson, type VectorMemory, vectorMemory } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { type Config, readConfig } from "../config.ts";
 import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
@@ -37,22 +21,26 @@ import {
 import { ports } from "../ports.ts";
 import { bytesText, counted, dims, quantity, shellWord, table, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
+import {
+  checkPassName,
+  checkPrinted,
+  emitStage,
+  passPrinter,
+  printsOnly,
+  printsStage,
+  type StageOptions,
+  withStages,
+  writes,
+} from "../stages.ts";
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
 import { type FileStore, fileStore, sizesStore } from "../weights-store.ts";
 import { mayWriteNamed, staleFiles, writeArtifacts, writeNamedFile } from "../write.ts";
 
-export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions {
-  readonly outDir?: string;
-  readonly emit?: "ast" | "graph" | "kernels" | "files";
-  readonly printAfter?: string;
-  readonly dumpDir?: string;
+export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions, StageOptions {
   readonly remarks?: boolean;
   readonly verifyIr?: boolean;
-  readonly dryRun?: boolean;
-  readonly check?: boolean;
-  readonly force?: boolean;
   readonly watch?: boolean;
   readonly metafile?: string;
   readonly validate?: boolean;
@@ -75,56 +63,6 @@ interface Output {
 
 const sizeOf = (contents: string | Uint8Array): number => (typeof contents === "string" ? Buffer.byteLength(contents) : contents.length);
 const milliseconds = (t: number): number => Math.round(t * 100) / 100;
-
-/** --dry-run and --check write nothing, whatever else is asked for. */
-const writes = (options: CompileOptions): boolean => !options.dryRun && !options.check;
-
-/** A stage on the way, in place of files. */
-const printsStage = ({ emit }: CompileOptions): boolean => emit === "graph" || emit === "kernels";
-
-const printsOnly = (options: CompileOptions): boolean => printsStage(options) || options.outDir === "-";
-
-/** What prints text on standard output, where --json promises JSON and nothing else. */
-function checkPrinted(session: Session, options: CompileOptions): boolean {
-  if (!session.options.json) return true;
-  const printed = [
-    ...(printsStage(options) ? [`--emit ${options.emit}`] : []),
-    ...(options.printAfter === undefined ? [] : ["--print-after"]),
-    ...(options.outDir === "-" ? ["--out-dir -"] : []),
-  ];
-  for (const option of printed)
-    session.usage(messages.SE520.option({ problem: `\`${option}\` prints text, \`--json\` only JSON: leave one out`, command: "compile" }));
-  return printed.length === 0;
-}
-
-/** Whether --print-after names a pass, or `all`. */
-function checkPassName(session: Session, options: CompileOptions): boolean {
-  const names = [...graphPasses, ...kernelPasses].map((p) => p.name);
-  const given = options.printAfter;
-  if (given === undefined || given === "all" || names.includes(given)) return true;
-  const near = nearest(given, names);
-  session.usage(messages.SE520.value({ option: "--print-after", want: "`all` or the name of a pass", given }), undefined, {
-    help: near ? `did you mean \`${near}\`?` : `the passes are ${[...new Set(names)].join(", ")}`,
-  });
-  return false;
-}
-
-/** Prints IR after passes (--print-after) and into --dump-dir, numbered in pass order. */
-function passPrinter(session: Session, options: CompileOptions, net: string, target: string): EmitHook {
-  let step = 0;
-  return (report) => {
-    const text = (): string => ("kernels" in report.after ? printProgram(report.after as Program) : printGraph(report.after as Graph));
-    step++;
-    const title = `after ${report.pass}${report.changed ? "" : " (unchanged)"}`;
-    if (options.printAfter === report.pass || options.printAfter === "all")
-      session.out(`# ${net}, ${target}: ${title}\n${report.changed ? text() : ""}`);
-    if (options.dumpDir !== undefined && report.changed && writes(options)) {
-      const file = path.posix.join(options.dumpDir, `${net}.${target}.${String(step).padStart(2, "0")}-${report.pass}.txt`);
-      writeNamedFile(session, file, `# ${WRITTEN_BY}: ${net}, ${target}, ${title}\n${text()}`, { force: options.force === true });
-    }
-  };
-}
-type EmitHook = NonNullable<Parameters<typeof emitTarget>[0]["onPass"]>;
 
 function summary(net: LoadedNet, batch: number): string {
   const cost = costOf(net.graph, batch);
@@ -154,15 +92,6 @@ function storeFor(options: CompileOptions, folder: string, memory: VectorMemory)
   if (printsStage(options)) return sizesStore();
   if (options.check || options.validate || options.metafile !== undefined || options.outDir === "-") return undefined;
   return options.dryRun ? sizesStore() : fileStore(folder, memory);
-}
-
-/** What --emit prints instead of writing files. */
-function emitStage(session: Session, options: CompileOptions, emitted: EmittedTarget, backend: Backend): boolean {
-  if (options.emit === "graph") session.out(printGraph(emitted.graph));
-  else if (options.emit === "kernels")
-    session.out(emitted.program ? printProgram(scheduled(backend, emitted.program)) : printGraph(emitted.graph));
-  else return false;
-  return true;
 }
 
 interface Job {
@@ -365,21 +294,15 @@ async function compileAll(
   return { read, outputs };
 }
 
-const withStages = (c: Command): Command =>
-  c
-    .addOption(new Option("--emit <STAGE>", "stop there and print").choices(["ast", "graph", "kernels", "files"]))
-    .option("--print-after <PASS>", "print the IR after a pass, or `all`")
-    .option("--dump-dir <DIR>", "write the IR after every pass that changed it")
-    .option("--remarks", "say what was not fused, and why")
-    .option("--verify-ir", "check the IR after every pass")
-    .option("--validate", "also ask the target's own compiler, where it is installed")
-    .option("--metafile <FILE>", "sizes, hashes, kernels, timings as JSON");
-
 export const compileCommand: Register = (command, host) => {
   command
     .argument("<file...>", "spec files (.se, .json), shipped nets, FILE#NET, or -")
     .option("-o, --out-dir <DIR>", `output folder (default ${DEFAULT_OUT}); - prints a one-file target`);
   withStages(withSize(withWeights(withTargets(withNet(command)))))
+    .option("--remarks", "say what was not fused, and why")
+    .option("--verify-ir", "check the IR after every pass")
+    .option("--validate", "also ask the target's own compiler, where it is installed")
+    .option("--metafile <FILE>", "sizes, hashes, kernels, timings as JSON")
     .option("-n, --dry-run", "say what would be written")
     .option("--check", "write nothing; exit 1 when files on disk differ")
     .option("--force", "overwrite files that sec did not write")

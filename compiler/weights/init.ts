@@ -23,13 +23,15 @@ function avalanche(x: number): number {
   return h ^ (h >>> 15);
 }
 
-/** State of an sfc32 generator, warmed up. Two keys, and two lanes of one key, are independent streams. */
-function generator(key: string, seed: number, lane = 0): Int32Array {
+/** States of sfc32 generators, warmed up. Two keys, and two lanes of one key, which differ in the third word, are independent streams. */
+function generators(key: string, seed: number, lanes: number): Int32Array[] {
   const high = Math.floor(seed / 2 ** 32) | 0;
-  const third = avalanche(((seed | 0) ^ 0x9e3779b9) + lane);
-  const state = new Int32Array([textKey(key, seed | 0), textKey(key, avalanche(~seed ^ high)), third, 1]);
-  fill(state, new Int32Array(12));
-  return state;
+  const [first, second] = [textKey(key, seed | 0), textKey(key, avalanche(~seed ^ high))];
+  return Array.from({ length: lanes }, (_, lane) => {
+    const state = Int32Array.of(first, second, avalanche(((seed | 0) ^ 0x9e3779b9) + lane), 1);
+    fill(state, new Int32Array(12));
+    return state;
+  });
 }
 
 /** The next draws of sfc32: 128 bits of state, a few integer operations a draw. Locals only: captured variables would be boxed. */
@@ -52,7 +54,7 @@ function fill(state: Int32Array, out: Int32Array): void {
 const BLOCK = 4096;
 
 export function bits(key: string, seed: number): Bits {
-  const state = generator(key, seed);
+  const [state] = generators(key, seed, 1) as [Int32Array];
   const block = new Int32Array(BLOCK);
   let at = BLOCK;
   return () => {
@@ -86,7 +88,7 @@ export function fillInitial(out: Float32Array, init: OwnInit, path: string, seed
       out.fill(init.value);
       return;
     case "uniform":
-      uniform(out, init.bound * 2 ** -23, generators(path, seed));
+      uniform(out, init.bound * 2 ** -23, sideBySide(generators(path, seed, LANES)));
       return;
     case "normal":
       fillNormal(out, bits(path, seed), init.std);
@@ -94,14 +96,11 @@ export function fillInitial(out: Float32Array, init: OwnInit, path: string, seed
   }
 }
 
-/** Generators of one key side by side, apart by the third word of their states: the first is that of `bits`. */
-function generators(key: string, seed: number): Int32Array {
-  const state = new Int32Array(4 * LANES);
-  for (let lane = 0; lane < LANES; lane++)
-    generator(key, seed, lane).forEach((word, i) => {
-      state[i * LANES + lane] = word;
-    });
-  return state;
+/** The first words of all states, then the second ones, and so on. The first lane's is that of `bits`. */
+function sideBySide(states: readonly Int32Array[]): Int32Array {
+  const words = new Int32Array(4 * states.length);
+  for (const [lane, state] of states.entries()) for (let i = 0; i < 4; i++) words[i * states.length + lane] = state[i]!;
+  return words;
 }
 
 /** Marsaglia's polar method: pairs of independent normal values from points of the unit disc. */
