@@ -85,8 +85,7 @@ const TABLES = {
 
 function sectionsOf(plan: Plan, context: EmitContext<Options>): Section[] {
   return plan.slices.map(({ weight, packing }): Section => {
-    if (!packing.half)
-      return f32Section(packing.elements, (into) => packing.fill(borrowed(context.weights, weight), into), packing.whole);
+    if (!packing.half) return f32Section(packing.elements, (into) => packing.fill(borrowed(context.weights, weight), into), packing.whole);
     return {
       bytes: packing.elements * 2,
       fill: (bytes) => {
