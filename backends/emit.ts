@@ -1,5 +1,5 @@
 /** From a typed graph to the files of one target: graph passes, then for kernel targets lowering and kernel passes, then the backend. */
-import type { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
+import { type Diagnostic, Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import type { Graph, Value } from "../compiler/ir/graph.ts";
 import type { Program } from "../compiler/ir/kernel.ts";
@@ -72,25 +72,35 @@ export function emitTarget(request: EmitTargetRequest): EmittedTarget {
   return { ...emitted, graph, program, timings: { optimize: optimized - start, lower: lowered - optimized, emit: now() - lowered } };
 }
 
-/** What the graph passes made of a graph, by level and training: several targets of one command start from it. */
-const optimized = new WeakMap<Graph, Map<string, { readonly graph: Graph; readonly remarks: readonly Remark[] }>>();
+/** What the graph passes made of a graph and said about it. */
+interface Optimized {
+  readonly graph: Graph;
+  readonly remarks: readonly Remark[];
+  readonly problems: readonly Diagnostic[];
+}
 
-/** The same as `optimizeGraph`, remembered where nobody looks on. A graph that has problems is looked at again: they belong to each target. */
+/** By graph, then by level and training: several targets of one command start from the same. */
+const optimized = new WeakMap<Graph, Map<string, Optimized>>();
+
+/** The same as `optimizeGraph`, remembered where nobody looks on. */
 function optimizedOnce(given: Graph, options: OptimizeOptions): Graph {
   const { level, training, diagnostics, remark, onPass, verify } = options;
   if (onPass || verify) return optimizeGraph(given, options);
-  const known = optimized.get(given) ?? new Map();
+  const known = optimized.get(given) ?? new Map<string, Optimized>();
   optimized.set(given, known);
   const key = `${level} ${training}`;
-  let made = known.get(key);
-  if (!made) {
-    const remarks: Remark[] = [];
-    const before = diagnostics.all.length;
-    made = { graph: optimizeGraph(given, { ...options, remark: (r) => remarks.push(r) }), remarks };
-    if (diagnostics.all.length === before) known.set(key, made);
-  }
+  const made = known.get(key) ?? optimizedAnew(given, options);
+  known.set(key, made);
   for (const r of made.remarks) remark(r);
+  for (const problem of made.problems) diagnostics.add(problem);
   return made.graph;
+}
+
+function optimizedAnew(given: Graph, options: OptimizeOptions): Optimized {
+  const remarks: Remark[] = [];
+  const diagnostics = new Diagnostics();
+  const graph = optimizeGraph(given, { ...options, diagnostics, remark: (r) => remarks.push(r) });
+  return { graph, remarks, problems: diagnostics.all };
 }
 
 /** SE501 at every layer that a graph backend cannot write. */
