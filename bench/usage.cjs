@@ -1,5 +1,5 @@
-/** Loaded with --import: writes this process's CPU time (ms) and peak memory (MB) to $SEC_USAGE_FILE when it ends. */
-import { writeFileSync } from "node:fs";
+/** Loaded with --require, which is all but free: writes this process's CPU time (ms) and peak memory (MB) to $SEC_USAGE_FILE when it ends. */
+const { writeFileSync } = require("node:fs");
 
 process.on("exit", () => {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
