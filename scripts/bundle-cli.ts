@@ -25,32 +25,28 @@ const noChildProcess: Plugin = {
   load: { filter: { id: /^\0absent$/ }, handler: () => "export {};" },
 };
 
-/** chevrotain makes a table of all characters at every start, which is quicker for a million tokens. Here it is computed when it is needed. */
-const noCharacterTable: Plugin = {
-  name: "no-character-table",
+/** Replaces texts of one file of a package, which must have each just once. */
+const edited = (name: string, file: RegExp, edits: Readonly<Record<string, string>>): Plugin => ({
+  name,
   transform: {
-    filter: { id: /[\\/]chevrotain[\\/]lib[\\/]src[\\/]scan[\\/]lexer\.js$/ },
+    filter: { id: file },
     handler(code) {
-      const used = "charCodeToOptimizedIdxMap[charCode]";
-      const made = "if (isEmpty(charCodeToOptimizedIdxMap))";
-      if (code.split(used).length !== 2 || code.split(made).length !== 2) throw new Error("chevrotain's lexer has changed");
-      return code.replace(used, "255 + ~~(charCode / 255)").replace(made, "if (false)");
+      for (const text of Object.keys(edits)) if (code.split(text).length !== 2) throw new Error(`${name}: the package has changed`);
+      return Object.entries(edits).reduce((made, [text, instead]) => made.replace(text, instead), code);
     },
   },
-};
+});
+
+/** chevrotain makes a table of all characters at every start, which is quicker for a million tokens. Here it is computed when it is needed. */
+const noCharacterTable = edited("no-character-table", /[\\/]chevrotain[\\/]lib[\\/]src[\\/]scan[\\/]lexer\.js$/, {
+  "charCodeToOptimizedIdxMap[charCode]": "255 + ~~(charCode / 255)",
+  "if (isEmpty(charCodeToOptimizedIdxMap))": "if (false)",
+});
 
 /** chevrotain relates each token to its categories when it is made, and once more all of them when a lexer or a parser is. */
-const relatedOnce: Plugin = {
-  name: "related-once",
-  transform: {
-    filter: { id: /[\\/]chevrotain[\\/]lib[\\/]src[\\/]scan[\\/]tokens_public\.js$/ },
-    handler(code) {
-      const related = "augmentTokenTypes([tokenType]);";
-      if (code.split(related).length !== 2) throw new Error("chevrotain's tokens have changed");
-      return code.replace(related, "");
-    },
-  },
-};
+const relatedOnce = edited("related-once", /[\\/]chevrotain[\\/]lib[\\/]src[\\/]scan[\\/]tokens_public\.js$/, {
+  "augmentTokenTypes([tokenType]);": "",
+});
 
 /** Left where it is by the program, and a bundle of its own. */
 const importer: Plugin = {

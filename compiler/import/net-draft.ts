@@ -9,6 +9,7 @@ import { f32, numel, shapeText, type TensorType } from "../ir/type.ts";
 import type { TensorValues } from "../ir/values.ts";
 import { isOpName, opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
+import { readAttributes } from "../ops/read-attributes.ts";
 import { pairOf, type Size } from "../ops/shape.ts";
 import { isIdentifier, isKeyword } from "../syntax/words.ts";
 import type { ImportedInput, ImportedNet, ImportedNode, ImportedTensor } from "./imported.ts";
@@ -67,7 +68,7 @@ export function netDraft(): NetDraft {
   const typeOf = (value: string): TensorType => must(types.get(value), `value ${value}`);
   const parsed = (op: string, attrs: Readonly<Record<string, unknown>>): { attrs: never } | Message => {
     invariant(isOpName(op), `op ${op}`);
-    const result = opOf(op).attrs.safeParse(attrs);
+    const result = readAttributes(opOf(op), attrs);
     if (result.success) return { attrs: result.data as never };
     const issue = must(result.error.issues[0], "an issue");
     return messages.SE612.argument({

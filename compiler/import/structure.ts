@@ -6,6 +6,7 @@ import { must } from "../invariant.ts";
 import { f32, type TensorType } from "../ir/type.ts";
 import { opOf } from "../ops/index.ts";
 import { isProblem } from "../ops/op.ts";
+import { completeAttributes } from "../ops/read-attributes.ts";
 import type { ImportedNet, ImportedNode } from "./imported.ts";
 import type { NodePlace } from "./places.ts";
 
@@ -90,8 +91,8 @@ function shapeOf(net: ImportedNet): Shape {
   };
   for (const node of net.nodes) {
     const inputs = node.inputs.map((v) => must(types.get(v), `type of ${v}`));
-    const { attrs, infer } = opOf(node.op);
-    const type = infer(inputs, attrs.parse(node.attrs) as never);
+    const op = opOf(node.op);
+    const type = op.infer(inputs, completeAttributes(op, node.attrs) as never);
     types.set(node.output, isProblem(type) ? f32() : type);
     const from = node.inputs.slice(1).reduce<string | undefined>(meet, node.inputs[0]);
     dominator.set(node.output, from);

@@ -2,7 +2,7 @@
  * Loops over large tensors. Each is written here in JavaScript, which is what it means and what runs on arrays anywhere; arrays in a vector
  * memory are handed to the loop of kernels.wat that gives the same bits.
  */
-import { BLOCK, type Kernels, kernelsAt, PANEL, PANEL_COLUMNS, QUADS, SUMS, vectorMemory } from "./memory.ts";
+import { type Kernels, kernelsAt, PANEL, PANEL_COLUMNS, QUADS, SUMS, TILE, vectorMemory } from "./memory.ts";
 
 /** sfc32 generators side by side. */
 export const LANES = 8;
@@ -111,10 +111,10 @@ export function product(a: Float64Array, b: Float64Array, rows: number): Float64
   const out = new Float64Array(rows * columns);
   const kernels = kernelsAt(a);
   if (kernels) {
-    for (let i = 0; i < rows; i += BLOCK.rows)
-      for (let c = 0; c < columns; c += BLOCK.columns) {
-        const block = { inner, columns, i, c, rows: Math.min(BLOCK.rows, rows - i), wide: Math.min(BLOCK.columns, columns - c) };
-        blockProduct(kernels, a, b, block, out);
+    for (let i = 0; i < rows; i += TILE.rows)
+      for (let c = 0; c < columns; c += TILE.columns) {
+        const tile = { inner, columns, i, c, rows: Math.min(TILE.rows, rows - i), wide: Math.min(TILE.columns, columns - c) };
+        tileProduct(kernels, a, b, tile, out);
       }
     return out;
   }
@@ -125,8 +125,8 @@ export function product(a: Float64Array, b: Float64Array, rows: number): Float64
   return out;
 }
 
-/** A block of a product's result, from row `i` and column `c` on. */
-interface Block {
+/** A tile of a product's result, from row `i` and column `c` on. */
+interface Tile {
   readonly inner: number;
   readonly columns: number;
   readonly i: number;
@@ -135,13 +135,13 @@ interface Block {
   readonly wide: number;
 }
 
-/** The sums of a block have room for whole panels, and whole fours of rows. */
-function blockProduct(kernels: Kernels, a: Float64Array, b: Float64Array, block: Block, out: Float64Array): void {
-  const { inner, columns, i, c, rows, wide } = block;
+/** The sums of a tile have room for whole panels, and whole fours of rows. */
+function tileProduct(kernels: Kernels, a: Float64Array, b: Float64Array, tile: Tile, out: Float64Array): void {
+  const { inner, columns, i, c, rows, wide } = tile;
   const pitch = Math.ceil(wide / PANEL_COLUMNS) * PANEL_COLUMNS;
   kernels.sums.fill(0, 0, Math.ceil(rows / 4) * 4 * pitch);
-  for (let k = 0; k < inner; k += BLOCK.inner) {
-    const count = Math.min(BLOCK.inner, inner - k);
+  for (let k = 0; k < inner; k += TILE.inner) {
+    const count = Math.min(TILE.inner, inner - k);
     const row = (n: number): number => a.byteOffset + 8 * (n * inner + k);
     kernels.quads(row(i), 8 * inner, row(i + rows - 1), 8 * count, QUADS);
     const [stop, end] = [QUADS + 32 * count * Math.ceil(rows / 4), PANEL + 8 * PANEL_COLUMNS * count];

@@ -45,7 +45,7 @@ interface Exports {
 export interface Kernels extends Exports {
   /** The words at address 0, for operands and results of a few bytes. */
   readonly control: Int32Array;
-  /** At `SUMS`, for one block of a product. */
+  /** At `SUMS`, for one tile of a product. */
   readonly sums: Float64Array;
   /** At `PANEL`: eight columns of the second factor. */
   readonly panels: Float64Array;
@@ -54,16 +54,16 @@ export interface Kernels extends Exports {
 const PAGE = 2 ** 16;
 
 /**
- * A product goes by blocks of so many rows, columns and steps along the inner axis: what is read again and again stays in the processor's
+ * A product goes by tiles of so many rows, columns and steps along the inner axis: what is read again and again stays in the processor's
  * caches, eight columns of one factor in the first-level one.
  */
-export const BLOCK = { rows: 128, columns: 512, inner: 256 } as const;
+export const TILE = { rows: 128, columns: 512, inner: 256 } as const;
 export const PANEL_COLUMNS = 8;
 /** Where they lie, after the page of `control`, and regions after them. */
 export const SUMS = PAGE;
-export const QUADS = SUMS + BLOCK.rows * BLOCK.columns * 8;
-export const PANEL = QUADS + BLOCK.rows * BLOCK.inner * 8;
-const REGIONS_AT = PANEL + BLOCK.inner * PANEL_COLUMNS * 8;
+export const QUADS = SUMS + TILE.rows * TILE.columns * 8;
+export const PANEL = QUADS + TILE.rows * TILE.inner * 8;
+const REGIONS_AT = PANEL + TILE.inner * PANEL_COLUMNS * 8;
 
 /** Regions that are in vector memory; those that come after them lie in memory of their own, where JavaScript does the work. */
 const REGIONS = 5;
@@ -103,8 +103,8 @@ function newBlock(bytes: number): ArrayBuffer | undefined {
     const memory = new engine.Memory({ initial: Math.ceil(bytes / PAGE) });
     const { exports } = new engine.Instance(compiled(), { vectors: { memory } });
     const control = new Int32Array(memory.buffer, 0, PAGE / 4);
-    const sums = new Float64Array(memory.buffer, SUMS, BLOCK.rows * BLOCK.columns);
-    const panels = new Float64Array(memory.buffer, PANEL, BLOCK.inner * PANEL_COLUMNS);
+    const sums = new Float64Array(memory.buffer, SUMS, TILE.rows * TILE.columns);
+    const panels = new Float64Array(memory.buffer, PANEL, TILE.inner * PANEL_COLUMNS);
     kernelsOf.set(memory.buffer, { ...exports, control, sums, panels });
     return memory.buffer;
   } catch {
@@ -135,10 +135,12 @@ export function vectorMemory(): VectorMemory {
     let index: number | undefined;
     let memory: Uint8Array = new Uint8Array(0);
     return (bytes) => {
-      if (bytes > SMALL_BYTES) index ??= placed++;
-      // all in the newest block: kernels work on what lies in one
-      const apart = bytes > SMALL_BYTES && block !== undefined && memory.buffer !== block && (index as number) < REGIONS;
-      if (memory.length < bytes || apart) memory = bytes > SMALL_BYTES ? place(index as number, bytes) : new Uint8Array(bytes);
+      if (bytes > SMALL_BYTES) {
+        index ??= placed++;
+        // all in the newest block: kernels work on what lies in one
+        const apart = block !== undefined && memory.buffer !== block && index < REGIONS;
+        if (memory.length < bytes || apart) memory = place(index, bytes);
+      } else if (memory.length < bytes) memory = new Uint8Array(bytes);
       return memory.subarray(0, bytes);
     };
   };

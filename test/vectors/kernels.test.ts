@@ -1,7 +1,7 @@
 /** The loops of kernels.wat give the bits of those in JavaScript, at any length; and where regions of a vector memory lie. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { interleave, LANES, mix, product, scaleRuns, uniform, type Walk, widen } from "../../compiler/vectors/kernels.ts";
-import { BLOCK, kernelsAt, vectorMemory } from "../../compiler/vectors/memory.ts";
+import { kernelsAt, TILE, vectorMemory } from "../../compiler/vectors/memory.ts";
 import { bits } from "../../compiler/weights/init.ts";
 
 /** Enough to be in vector memory, whatever the test needs of it. */
@@ -98,10 +98,10 @@ describe("as JavaScript computes it", () => {
     [4, 16, 8],
     [5, 33, 17],
     [8, 2, 24],
-    [6, BLOCK.inner + 3, 9],
-    [BLOCK.rows + 6, 5, 8],
-    [4, 2 * BLOCK.inner, BLOCK.columns + 17],
-    [2 * BLOCK.rows + 1, BLOCK.inner + 1, BLOCK.columns + 8],
+    [6, TILE.inner + 3, 9],
+    [TILE.rows + 6, 5, 8],
+    [4, 2 * TILE.inner, TILE.columns + 17],
+    [2 * TILE.rows + 1, TILE.inner + 1, TILE.columns + 8],
   ])("product [%i, %i] x [., %i]", (rows, inner, columns) => {
     const memory = vectorMemory();
     const a = both(memory, "a", random64(rows * inner, "a"));
