@@ -2,10 +2,11 @@
  * Writes a weights file while it is packed, into a temporary file of the folder it will be in; `writeArtifacts` renames it. So memory holds
  * one piece, not the file. A failure is kept until the file is asked for: whether and how to report it is the writer's part.
  */
-import { closeSync, existsSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import { existsSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { WeightsStore } from "../backends/backend.ts";
-import type { VectorMemory } from "../compiler/index.ts";
+import type { Region, VectorMemory } from "../compiler/index.ts";
+import { BLOCK_BYTES, type LargeFile, largeFiles } from "./large-file.ts";
 import { makeFolder, type StoredFile } from "./write.ts";
 
 export interface FileStore extends WeightsStore {
@@ -47,12 +48,10 @@ function firstMissing(folder: string): string | undefined {
   return parent === folder ? folder : (firstMissing(parent) ?? folder);
 }
 
-/** Pieces of all files lie in one region of `memory`, one after another. */
-export function fileStore(folder: string, memory: VectorMemory): FileStore {
-  const piece = memory.region("piece");
+function fileStore(folder: string, piece: Region, openLarge: (file: string) => LargeFile): FileStore {
   const part = path.join(folder, `weights.${process.pid}.part`);
   let length = 0;
-  let descriptor: number | undefined;
+  let file: LargeFile | undefined;
   let made: string | undefined;
   let error: unknown;
   let stored: StoredFile | undefined;
@@ -66,8 +65,8 @@ export function fileStore(folder: string, memory: VectorMemory): FileStore {
     }
   };
   const end = (): void => {
-    if (descriptor !== undefined) closeSync(descriptor);
-    descriptor = undefined;
+    file?.close();
+    file = undefined;
   };
   return {
     open(bytes) {
@@ -75,14 +74,13 @@ export function fileStore(folder: string, memory: VectorMemory): FileStore {
       attempt(() => {
         made = firstMissing(folder);
         makeFolder(folder);
-        descriptor = openSync(part, "w");
+        file = openLarge(part);
       });
     },
-    piece: (_at, bytes) => piece(bytes),
+    // as far from a block in memory as in the file
+    piece: (at, bytes) => piece((at % BLOCK_BYTES) + bytes).subarray(at % BLOCK_BYTES),
     done(at, bytes) {
-      attempt(() => {
-        for (let n = 0; n < bytes.length; ) n += writeSync(descriptor as number, bytes, n, bytes.length - n, at + n);
-      });
+      attempt(() => file?.write(bytes, at));
     },
     close() {
       attempt(end);
@@ -106,4 +104,11 @@ export function fileStore(folder: string, memory: VectorMemory): FileStore {
       }
     },
   };
+}
+
+/** Stores for the weights of one command, each in the folder of its target. Pieces of all files lie in one region of `memory`, one after another. */
+export function fileStores(memory: VectorMemory, now: () => number): (folder: string) => FileStore {
+  const piece = memory.region("piece");
+  const openLarge = largeFiles(now);
+  return (folder) => fileStore(folder, piece, openLarge);
 }

@@ -73,7 +73,7 @@ export { formatText as format } from "./syntax/format.ts";
 export { formatJson, toJson as specToJson } from "./syntax/format-json.ts";
 export { isJson, parseSpec } from "./syntax/parse.ts";
 export { jsonSchema } from "./syntax/schema.ts";
-export { type VectorMemory, vectorMemory } from "./vectors/memory.ts";
+export { type Region, type VectorMemory, vectorMemory } from "./vectors/memory.ts";
 export { type MatchOptions, type MatchResult, matchWeights, type WeightPlan } from "./weights/check.ts";
 export { checkValues } from "./weights/check-values.ts";
 export { fitsWhole, tensorNamesKey } from "./weights/fitting.ts";

@@ -8,6 +8,7 @@ import { costOf, numel, type Remark, type SpecFile, specToJson, type VectorMemor
 import { action, type Register } from "../command.ts";
 import { type Config, readConfig } from "../config.ts";
 import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
+import { BLOCK_BYTES } from "../large-file.ts";
 import {
   type NetOptions,
   type SizeOptions,
@@ -35,7 +36,7 @@ import {
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
-import { type FileStore, fileStore, sizesStore } from "../weights-store.ts";
+import { type FileStore, fileStores, sizesStore } from "../weights-store.ts";
 import { mayWriteNamed, staleFiles, writeArtifacts, writeNamedFile } from "../write.ts";
 
 export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions, StageOptions {
@@ -87,13 +88,6 @@ function targetRow(folder: string, emitted: EmittedTarget, target: string): stri
   return [target, folder, facts.join(" · "), [...files, ...(kernels ? [`kernels/ ${kernels}`] : [])].join("  ")];
 }
 
-/** Stages and dry runs need no values; what looks at the finished files needs them in memory; everything else writes as it packs. */
-function storeFor(options: CompileOptions, folder: string, memory: VectorMemory): FileStore | WeightsStore | undefined {
-  if (printsStage(options)) return sizesStore();
-  if (options.check || options.validate || options.metafile !== undefined || options.outDir === "-") return undefined;
-  return options.dryRun ? sizesStore() : fileStore(folder, memory);
-}
-
 interface Job {
   readonly session: Session;
   readonly options: CompileOptions;
@@ -101,8 +95,16 @@ interface Job {
   readonly targets: readonly ChosenTarget[];
   readonly opened: OpenedWeights;
   readonly memory: VectorMemory;
+  readonly fileStore: (folder: string) => FileStore;
   readonly outputs: Output[];
   readonly meta: unknown[];
+}
+
+/** Stages and dry runs need no values; what looks at the finished files needs them in memory; everything else writes as it packs. */
+function storeFor({ options, fileStore }: Job, folder: string): FileStore | WeightsStore | undefined {
+  if (printsStage(options)) return sizesStore();
+  if (options.check || options.validate || options.metafile !== undefined || options.outDir === "-") return undefined;
+  return options.dryRun ? sizesStore() : fileStore(folder);
 }
 
 /** --validate: SE526 for what the target's own compiler refuses; says when it is not there. */
@@ -115,7 +117,7 @@ async function validate(session: Session, backend: Backend, artifacts: readonly 
 async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): Promise<void> {
   const { session, options } = job;
   const batch = options.batch ?? 1;
-  job.memory.expect(largestPiece(net.graph.weights.map((w) => 4 * numel(w.value.type.shape))));
+  job.memory.expect(BLOCK_BYTES + largestPiece(net.graph.weights.map((w) => 4 * numel(w.value.type.shape))));
   const weights = weightsOf(session, net.graph, job.opened, options, job.memory);
   if (!weights) return;
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");
@@ -126,7 +128,7 @@ async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: nu
       const start = session.io.now();
       const shown = path.posix.join(options.outDir ?? job.config.outDir ?? DEFAULT_OUT, net.name, backend.name);
       const folder = path.resolve(session.options.directory, shown);
-      store = storeFor(options, folder, job.memory);
+      store = storeFor(job, folder);
       const remark = (r: Remark): void => {
         if (options.remarks) session.note(`remark: ${r.path}: ${r.text} (${r.pass})`);
       };
@@ -251,7 +253,9 @@ async function compileAll(
   const { metafile, force = false } = options;
   if (metafile !== undefined && writes(options) && !mayWriteNamed(session, metafile, { force })) return { read, outputs };
   const from = new Map<string, string>();
-  const job: Job = { session, options, config, targets, opened, memory: vectorMemory(), outputs, meta };
+  const memory = vectorMemory();
+  const fileStore = fileStores(memory, session.io.now);
+  const job: Job = { session, options, config, targets, opened, memory, fileStore, outputs, meta };
   try {
     for (const file of files) {
       const start = session.io.now();

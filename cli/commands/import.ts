@@ -10,7 +10,7 @@ import { type SizeOptions, withShape } from "../options.ts";
 import { bytesText, counted, shellWord, thousands } from "../report.ts";
 import { EXIT, type Session } from "../session.ts";
 import { systemReason } from "../spec-files.ts";
-import { type FileStore, fileStore, sizesStore } from "../weights-store.ts";
+import { type FileStore, fileStores, sizesStore } from "../weights-store.ts";
 import { writeArtifacts } from "../write.ts";
 
 interface ImportOptions extends Pick<SizeOptions, "shape"> {
@@ -67,7 +67,7 @@ async function importFile(session: Session, options: ImportOptions, file: string
   if (options.weights !== undefined && !weightBytes) return undefined;
   const shown = options.outDir.split(path.sep).join("/");
   const folder = path.resolve(session.options.directory, options.outDir);
-  const store = options.dryRun ? undefined : fileStore(folder, vectorMemory());
+  const store = options.dryRun ? undefined : fileStores(vectorMemory(), session.io.now)(folder);
   try {
     return await importInto(session, options, file, { bytes, weightBytes, store, folder, shown });
   } finally {
