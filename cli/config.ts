@@ -4,30 +4,34 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
+import { once } from "../compiler/once.ts";
 import type { Session } from "./session.ts";
 import { readTextFile } from "./spec-files.ts";
 import { type WarningLevel, warningName } from "./warning-levels.ts";
 
-export const configSchema = z.strictObject({
-  $schema: z.string().optional(),
-  targets: z.array(z.string()).min(1).optional().meta({ description: "targets of `sec compile` when --target is not given" }),
-  outDir: z.string().optional().meta({ description: "output folder, relative to this file" }),
-  optimize: z
-    .union([z.literal(0), z.literal(1), z.literal(2)])
-    .optional()
-    .meta({ description: "optimisation level" }),
-  backends: z.array(z.string()).optional().meta({ description: "packages that bring further targets" }),
-  warnings: z
-    .record(z.string(), z.enum(["off", "warn", "error"]))
-    .optional()
-    .meta({ description: "level of each warning, by code" }),
-  set: z
-    .record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])))
-    .optional()
-    .meta({ description: "target options: { webgpu: { f16: true } }" }),
-});
+/** Made when there is a file to read. */
+export const configSchema = once(() =>
+  z.strictObject({
+    $schema: z.string().optional(),
+    targets: z.array(z.string()).min(1).optional().meta({ description: "targets of `sec compile` when --target is not given" }),
+    outDir: z.string().optional().meta({ description: "output folder, relative to this file" }),
+    optimize: z
+      .union([z.literal(0), z.literal(1), z.literal(2)])
+      .optional()
+      .meta({ description: "optimisation level" }),
+    backends: z.array(z.string()).optional().meta({ description: "packages that bring further targets" }),
+    warnings: z
+      .record(z.string(), z.enum(["off", "warn", "error"]))
+      .optional()
+      .meta({ description: "level of each warning, by code" }),
+    set: z
+      .record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])))
+      .optional()
+      .meta({ description: "target options: { webgpu: { f16: true } }" }),
+  }),
+);
 
-export type Config = z.output<typeof configSchema>;
+export type Config = z.output<ReturnType<typeof configSchema>>;
 
 export const DEFAULT_NAMES = ["sec.config.json", "sec.config.js"] as const;
 
@@ -73,7 +77,7 @@ export async function readConfig(session: Session): Promise<Config | undefined> 
   if (shown === undefined) return {};
   const data = await readRaw(session, path.resolve(session.options.directory, shown), shown);
   if (session.failed) return undefined;
-  const parsed = configSchema.safeParse(data);
+  const parsed = configSchema().safeParse(data);
   if (parsed.success) {
     const { outDir, warnings } = parsed.data;
     if (warnings && !setLevels(session, shown, warnings)) return undefined;

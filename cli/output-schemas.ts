@@ -243,7 +243,7 @@ export const outputSchemas = {
     z.strictObject({ code: z.string(), summary: z.string(), text: z.string() }),
     z.strictObject({ codes: z.array(z.strictObject({ code: z.string(), summary: z.string() })) }),
   ]),
-  config: configSchema,
+  config: configSchema(),
 } as const;
 
 /** Contents of specs/schemas/NAME.schema.json, by path. */

@@ -2,13 +2,13 @@
 import type * as z from "zod";
 import type { Expr } from "../ir/kernel.ts";
 import { mapKernel } from "./kernels.ts";
-import type { Bound, Category, OpDef, Sample } from "./op.ts";
+import { type Bound, type Category, defineOp, type OpDef, type Sample } from "./op.ts";
 import { perImage } from "./shape.ts";
 import { mapTensor } from "./tensor.ts";
 
 export interface Elementwise<S extends z.ZodObject> {
   readonly summary: string;
-  readonly attrs: S;
+  readonly attrs: () => S;
   readonly category?: Category;
   /** The f64 definition. */
   readonly value: (v: number, attrs: z.output<S>) => number;
@@ -23,7 +23,7 @@ export interface Elementwise<S extends z.ZodObject> {
 export function elementwise<S extends z.ZodObject>(e: Elementwise<S>): OpDef<S> {
   const range = e.range ? { range: e.range } : {};
   const attrs = {} as z.input<S>;
-  return {
+  return defineOp({
     summary: e.summary,
     category: e.category ?? "activation",
     attrs: e.attrs,
@@ -38,5 +38,5 @@ export function elementwise<S extends z.ZodObject>(e: Elementwise<S>): OpDef<S> 
       { name: "odd map", inputs: [[2, 3, 5, 7]], attrs, ...range },
       { name: "one pixel", inputs: [[1, 5, 1, 1]], attrs, ...range },
     ],
-  };
+  });
 }

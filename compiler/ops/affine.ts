@@ -8,10 +8,11 @@ import { mapPerChannel } from "./tensor.ts";
 export const affine = defineOp({
   summary: "scale and shift per channel",
   category: "normalisation",
-  attrs: z.strictObject({
-    bias: z.boolean().default(true).meta({ description: "shift, too" }),
-    start: z.number().default(1).meta({ description: "value of a fresh weight, e.g. 1e-6 for ConvNeXt's layer scale" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      bias: z.boolean().default(true).meta({ description: "shift, too" }),
+      start: z.number().default(1).meta({ description: "value of a fresh weight, e.g. 1e-6 for ConvNeXt's layer scale" }),
+    }),
   arity: 1,
   infer: ([input]) => input!,
   weights: ([input], a): Record<string, WeightSpec> => {

@@ -28,4 +28,5 @@ export const describe = {
   affine: "scale and shift the result per channel",
 } as const;
 
-export const noAttrs = z.strictObject({});
+/** Of layers that take no arguments. */
+export const noAttrs = () => z.strictObject({});

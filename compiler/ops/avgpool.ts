@@ -10,16 +10,17 @@ const counts = (a: { readonly pad: unknown; readonly count_pad: boolean }): bool
 export const avgpool = defineOp({
   summary: "the mean of each window",
   category: "pooling",
-  attrs: z.strictObject({
-    kernel: size.meta({ description: describe.kernel }),
-    stride: size.optional().meta({ description: describe.poolStride }),
-    pad: padding.default(0).meta({ description: describe.pad }),
-    ceil: z.boolean().default(false).meta({ description: describe.ceil }),
-    count_pad: z
-      .boolean()
-      .default(true)
-      .meta({ description: "divide by the window with its padding (PyTorch, Caffe) instead of by the elements inside (TensorFlow)" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      kernel: size.meta({ description: describe.kernel }),
+      stride: size.optional().meta({ description: describe.poolStride }),
+      pad: padding.default(0).meta({ description: describe.pad }),
+      ceil: z.boolean().default(false).meta({ description: describe.ceil }),
+      count_pad: z
+        .boolean()
+        .default(true)
+        .meta({ description: "divide by the window with its padding (PyTorch, Caffe) instead of by the elements inside (TensorFlow)" }),
+    }),
   arity: 1,
   infer: ([input], a) => poolType("avgpool", input!, a),
   cost: (_inputs, output, a) => ({ macs: 0, elementOps: poolOps(output, a) }),

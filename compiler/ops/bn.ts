@@ -11,14 +11,15 @@ const always = (value: number): WeightSpec["init"] => ({ default: { kind: "const
 export const bn = defineOp({
   summary: "batch normalisation with running statistics",
   category: "normalisation",
-  attrs: z.strictObject({
-    eps: z.number().min(0).default(1e-5).meta({ description: describe.eps }),
-    momentum: z
-      .number()
-      .default(0.1)
-      .meta({ description: "weight of the new batch in the running statistics (PyTorch's); only training uses it" }),
-    affine: z.boolean().default(true).meta({ description: describe.affine }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      eps: z.number().min(0).default(1e-5).meta({ description: describe.eps }),
+      momentum: z
+        .number()
+        .default(0.1)
+        .meta({ description: "weight of the new batch in the running statistics (PyTorch's); only training uses it" }),
+      affine: z.boolean().default(true).meta({ description: describe.affine }),
+    }),
   arity: 1,
   infer: ([input]) => input!,
   weights: ([input], a): Record<string, WeightSpec> => {

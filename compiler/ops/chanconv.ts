@@ -28,14 +28,15 @@ function reference(input: Tensor, weight: Tensor, bias: Tensor | undefined, kern
 export const chanconv = defineOp({
   summary: "1-D convolution along the channels of [N, C, 1, 1] (ECA)",
   category: "convolution",
-  attrs: z.strictObject({
-    kernel: count.meta({ description: "odd; the padding is kernel // 2" }),
-    pad_mode: z
-      .enum(["zeros", "circular"])
-      .default("zeros")
-      .meta({ description: 'what stands beyond the first and last channel; "circular" wraps' }),
-    bias: z.boolean().default(false).meta({ description: "add one number" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      kernel: count.meta({ description: "odd; the padding is kernel // 2" }),
+      pad_mode: z
+        .enum(["zeros", "circular"])
+        .default("zeros")
+        .meta({ description: 'what stands beyond the first and last channel; "circular" wraps' }),
+      bias: z.boolean().default(false).meta({ description: "add one number" }),
+    }),
   arity: 1,
   infer: ([input], a) => {
     const wrong = notMap("chanconv", input!);

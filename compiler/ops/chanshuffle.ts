@@ -10,7 +10,7 @@ import { gather } from "./tensor.ts";
 export const chanshuffle = defineOp({
   summary: "deals the channels of the groups out in turn (ShuffleNet)",
   category: "moving",
-  attrs: z.strictObject({ groups: count.meta({ description: "equal runs of channels" }) }),
+  attrs: () => z.strictObject({ groups: count.meta({ description: "equal runs of channels" }) }),
   arity: 1,
   infer: ([input], { groups }) => notSplit("chanshuffle", input!, groups, "groups") ?? input!,
   cost: () => ({ macs: 0, elementOps: 0 }),

@@ -5,10 +5,11 @@ import { elementwise } from "./activation.ts";
 export const clip = elementwise({
   summary: "the value, but not below min and not above max",
   category: "elementwise",
-  attrs: z.strictObject({
-    min: z.number().meta({ description: "lower limit" }),
-    max: z.number().meta({ description: "upper limit" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      min: z.number().meta({ description: "lower limit" }),
+      max: z.number().meta({ description: "upper limit" }),
+    }),
   // limits are f32 constants on every target, and the bound is 0
   value: (v, { min, max }) => Math.min(Math.max(v, Math.fround(min)), Math.fround(max)),
   kernel: (v, { min, max }) => x.min(x.max(v, min), max),

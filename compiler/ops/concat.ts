@@ -28,7 +28,7 @@ function join(inputs: readonly Tensor[], axis: number): Tensor {
 export const concat = defineOp({
   summary: "the branches side by side along an axis",
   category: "merge",
-  attrs: z.strictObject({ axis: z.enum(["c", "h", "w"]).default("c").meta({ description: "the axis that grows" }) }),
+  attrs: () => z.strictObject({ axis: z.enum(["c", "h", "w"]).default("c").meta({ description: "the axis that grows" }) }),
   arity: "many",
   infer: (inputs, a) => {
     const first = inputs[0]!;

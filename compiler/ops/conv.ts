@@ -10,15 +10,16 @@ import { batchOf, channels, convWindow, nothingLeft, notMap, pairOf, resolvePad,
 export const conv = defineOp({
   summary: "2-D convolution; groups = channels is depthwise",
   category: "convolution",
-  attrs: z.strictObject({
-    out: count.meta({ description: describe.out }),
-    kernel: size.meta({ description: describe.kernel }),
-    stride: size.default(1).meta({ description: describe.stride }),
-    pad: padding.default("half").meta({ description: describe.pad }),
-    dilation: size.default(1).meta({ description: describe.dilation }),
-    groups: count.default(1).meta({ description: describe.groups }),
-    bias: z.boolean().default(false).meta({ description: describe.bias }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      out: count.meta({ description: describe.out }),
+      kernel: size.meta({ description: describe.kernel }),
+      stride: size.default(1).meta({ description: describe.stride }),
+      pad: padding.default("half").meta({ description: describe.pad }),
+      dilation: size.default(1).meta({ description: describe.dilation }),
+      groups: count.default(1).meta({ description: describe.groups }),
+      bias: z.boolean().default(false).meta({ description: describe.bias }),
+    }),
   arity: 1,
   infer: ([input], a) => {
     const wrong = notMap("conv", input!) ?? wrongGroups(a.groups, channels(input!), a.out);

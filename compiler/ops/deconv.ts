@@ -158,19 +158,20 @@ function meetings(kernel: number, stride: number, dilation: number): number {
 export const deconv = defineOp({
   summary: "transposed convolution",
   category: "convolution",
-  attrs: z.strictObject({
-    out: count.meta({ description: describe.out }),
-    kernel: size.meta({ description: describe.kernel }),
-    stride: size.default(1).meta({ description: "upsampling factor: a number or [height, width]" }),
-    pad: amounts.default(0).meta({ description: "rows and columns cut off the result: a number, [h, w] or [top, left, bottom, right]" }),
-    out_pad: z
-      .union([natural, z.array(natural).length(2)])
-      .default(0)
-      .meta({ description: "rows and columns added below and on the right" }),
-    dilation: size.default(1).meta({ description: describe.dilation }),
-    groups: count.default(1).meta({ description: "runs of channels that do not mix" }),
-    bias: z.boolean().default(false).meta({ description: describe.bias }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      out: count.meta({ description: describe.out }),
+      kernel: size.meta({ description: describe.kernel }),
+      stride: size.default(1).meta({ description: "upsampling factor: a number or [height, width]" }),
+      pad: amounts.default(0).meta({ description: "rows and columns cut off the result: a number, [h, w] or [top, left, bottom, right]" }),
+      out_pad: z
+        .union([natural, z.array(natural).length(2)])
+        .default(0)
+        .meta({ description: "rows and columns added below and on the right" }),
+      dilation: size.default(1).meta({ description: describe.dilation }),
+      groups: count.default(1).meta({ description: "runs of channels that do not mix" }),
+      bias: z.boolean().default(false).meta({ description: describe.bias }),
+    }),
   arity: 1,
   infer: ([input], a) => {
     const wrong = notMap("deconv", input!) ?? wrongGroups(a.groups, channels(input!), a.out);

@@ -6,7 +6,7 @@ import { notMap, perImage } from "./shape.ts";
 export const gap = defineOp({
   summary: "global average pooling: the mean of each map",
   category: "pooling",
-  attrs: z.strictObject({ over: z.enum(["hw", "h", "w"]).default("hw").meta({ description: "the axes that become 1" }) }),
+  attrs: () => z.strictObject({ over: z.enum(["hw", "h", "w"]).default("hw").meta({ description: "the axes that become 1" }) }),
   arity: 1,
   infer: ([input], a) => notMap("gap", input!) ?? reducedType(input!, axesNamed(a.over)),
   cost: ([input]) => ({ macs: 0, elementOps: perImage(input!) }),

@@ -7,9 +7,10 @@ const CUBE = 0.044715;
 
 export const gelu = elementwise({
   summary: "x times the normal distribution function of x",
-  attrs: z.strictObject({
-    approx: z.enum(["erf", "tanh"]).default("erf").meta({ description: '"erf" is exact; "tanh" is the original approximation' }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      approx: z.enum(["erf", "tanh"]).default("erf").meta({ description: '"erf" is exact; "tanh" is the original approximation' }),
+    }),
   value: (v, { approx }) => {
     if (approx === "erf") return 0.5 * v * (1 + erf(v / Math.SQRT2));
     return 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + CUBE * v ** 3)));

@@ -7,10 +7,11 @@ import { normBound, normKernels, normReference, normWeights } from "./standardiz
 export const instnorm = defineOp({
   summary: "instance normalisation: each map by itself",
   category: "normalisation",
-  attrs: z.strictObject({
-    eps: z.number().min(0).default(1e-5).meta({ description: describe.eps }),
-    affine: z.boolean().default(false).meta({ description: describe.affine }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      eps: z.number().min(0).default(1e-5).meta({ description: describe.eps }),
+      affine: z.boolean().default(false).meta({ description: describe.affine }),
+    }),
   arity: 1,
   infer: ([input]) => notMap("instnorm", input!) ?? input!,
   weights: ([input], a) => normWeights(input!, a.affine),

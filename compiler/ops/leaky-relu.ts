@@ -4,7 +4,7 @@ import { elementwise } from "./activation.ts";
 
 export const leaky_relu = elementwise({
   summary: "x where x > 0, else slope * x",
-  attrs: z.strictObject({ slope: z.number().default(0.01).meta({ description: "factor of negative values" }) }),
+  attrs: () => z.strictObject({ slope: z.number().default(0.01).meta({ description: "factor of negative values" }) }),
   value: (v, { slope }) => (v < 0 ? slope * v : v),
   kernel: (v, { slope }) => x.select(x.lt(v, 0), x.mul(v, slope), v),
   bound: { kind: "rounding" },

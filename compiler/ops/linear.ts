@@ -22,10 +22,11 @@ const window = (batch: number, inputs: number, out: number) =>
 export const linear = defineOp({
   summary: "matrix product with [N, F]",
   category: "convolution",
-  attrs: z.strictObject({
-    out: count.meta({ description: "output features" }),
-    bias: z.boolean().default(true).meta({ description: "add one number per output feature" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      out: count.meta({ description: "output features" }),
+      bias: z.boolean().default(true).meta({ description: "add one number per output feature" }),
+    }),
   arity: 1,
   infer: ([input], a) => notVector("linear", input!) ?? f32(batchOf(input!), a.out),
   weights: ([input], a): Record<string, WeightSpec> => {

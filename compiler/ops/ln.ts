@@ -7,10 +7,11 @@ import { normBound, normKernels, normReference, normWeights } from "./standardiz
 export const ln = defineOp({
   summary: "layer normalisation over the channels, at each position",
   category: "normalisation",
-  attrs: z.strictObject({
-    eps: z.number().min(0).default(1e-5).meta({ description: describe.eps }),
-    affine: z.boolean().default(true).meta({ description: describe.affine }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      eps: z.number().min(0).default(1e-5).meta({ description: describe.eps }),
+      affine: z.boolean().default(true).meta({ description: describe.affine }),
+    }),
   arity: 1,
   infer: ([input]) => input!,
   weights: ([input], a) => normWeights(input!, a.affine),

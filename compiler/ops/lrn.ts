@@ -37,12 +37,13 @@ function reference(input: Tensor, a: LrnAttrs): Tensor {
 export const lrn = defineOp({
   summary: "local response normalisation across channels",
   category: "normalisation",
-  attrs: z.strictObject({
-    size: count.default(5).meta({ description: "channels in the window" }),
-    alpha: z.number().default(1e-4).meta({ description: "factor of the mean of squares" }),
-    beta: z.number().default(0.75).meta({ description: "exponent" }),
-    k: z.number().default(1).meta({ description: "what the sum starts from" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      size: count.default(5).meta({ description: "channels in the window" }),
+      alpha: z.number().default(1e-4).meta({ description: "factor of the mean of squares" }),
+      beta: z.number().default(0.75).meta({ description: "exponent" }),
+      k: z.number().default(1).meta({ description: "what the sum starts from" }),
+    }),
   arity: 1,
   infer: ([input]) => notMap("lrn", input!) ?? input!,
   cost: (_inputs, output, a) => ({ macs: 0, elementOps: (a.size + 3) * perImage(output) }),

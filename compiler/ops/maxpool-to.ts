@@ -8,7 +8,7 @@ import { pooledTo, poolTo } from "./pool-to.ts";
 export const maxpool_to = defineOp({
   summary: "maximum pooling to a fixed size that divides the map",
   category: "pooling",
-  attrs: z.strictObject({ size: size.meta({ description: "height and width of the result; must divide those of the input" }) }),
+  attrs: () => z.strictObject({ size: size.meta({ description: "height and width of the result; must divide those of the input" }) }),
   arity: 1,
   infer: ([input], a) => pooledTo("maxpool_to", input!, a.size),
   cost: ([input], output, a) => ({ macs: 0, elementOps: poolOps(output, poolTo(input!, a.size)) }),

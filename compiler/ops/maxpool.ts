@@ -6,13 +6,14 @@ import { poolKernel, poolOps, poolReference, poolType } from "./pool.ts";
 export const maxpool = defineOp({
   summary: "the largest value of each window; padding never wins",
   category: "pooling",
-  attrs: z.strictObject({
-    kernel: size.meta({ description: describe.kernel }),
-    stride: size.optional().meta({ description: describe.poolStride }),
-    pad: padding.default(0).meta({ description: describe.poolPad }),
-    dilation: size.default(1).meta({ description: describe.dilation }),
-    ceil: z.boolean().default(false).meta({ description: describe.ceil }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      kernel: size.meta({ description: describe.kernel }),
+      stride: size.optional().meta({ description: describe.poolStride }),
+      pad: padding.default(0).meta({ description: describe.poolPad }),
+      dilation: size.default(1).meta({ description: describe.dilation }),
+      ceil: z.boolean().default(false).meta({ description: describe.ceil }),
+    }),
   arity: 1,
   infer: ([input], a) => poolType("maxpool", input!, a),
   cost: (_inputs, output, a) => ({ macs: 0, elementOps: poolOps(output, a) }),

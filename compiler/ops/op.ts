@@ -8,6 +8,7 @@ import type { Message } from "../diagnostics/diagnostic.ts";
 import type { Init, Value } from "../ir/graph.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import type { TensorType } from "../ir/type.ts";
+import { once } from "../once.ts";
 
 export type Category = "convolution" | "normalisation" | "activation" | "elementwise" | "pooling" | "moving" | "merge" | "other";
 
@@ -105,7 +106,16 @@ export interface OpDef<S extends z.ZodObject = z.ZodObject> {
   readonly samples: readonly Sample<z.input<S>>[];
 }
 
-/** Types the record from its schema; returns it unchanged. */
-export function defineOp<S extends z.ZodObject>(op: OpDef<S>): OpDef<S> {
-  return op;
+/** The record as its file has it: a schema is made when an op is used first, since a net uses few of them and zod takes its time. */
+export type OpRecord<S extends z.ZodObject> = Omit<OpDef<S>, "attrs"> & { readonly attrs: () => S };
+
+/** Types the record from its schema. */
+export function defineOp<S extends z.ZodObject>(op: OpRecord<S>): OpDef<S> {
+  const attrs = once(op.attrs);
+  return {
+    ...op,
+    get attrs() {
+      return attrs();
+    },
+  };
 }

@@ -53,15 +53,16 @@ function sourceExpr(i: Expr, n: number, [before, after]: readonly [number, numbe
 export const pad = defineOp({
   summary: "a border around the map, or before and after the channels",
   category: "moving",
-  attrs: z.strictObject({
-    amount: amounts.meta({ description: 'a number, [h, w] or [top, left, bottom, right]; with axis="c" a number or [before, after]' }),
-    value: z.number().default(0).meta({ description: "what a constant border holds" }),
-    mode: z
-      .enum(["constant", "reflect", "edge"])
-      .default("constant")
-      .meta({ description: '"constant", "reflect" (without the edge itself) or "edge"' }),
-    axis: z.enum(["hw", "c"]).default("hw").meta({ description: '"hw" the map, "c" the channels' }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      amount: amounts.meta({ description: 'a number, [h, w] or [top, left, bottom, right]; with axis="c" a number or [before, after]' }),
+      value: z.number().default(0).meta({ description: "what a constant border holds" }),
+      mode: z
+        .enum(["constant", "reflect", "edge"])
+        .default("constant")
+        .meta({ description: '"constant", "reflect" (without the edge itself) or "edge"' }),
+      axis: z.enum(["hw", "c"]).default("hw").meta({ description: '"hw" the map, "c" the channels' }),
+    }),
   arity: 1,
   infer: ([input], a) => {
     const wrong = notMap("pad", input!);

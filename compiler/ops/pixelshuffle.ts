@@ -10,7 +10,7 @@ import { gather } from "./tensor.ts";
 export const pixelshuffle = defineOp({
   summary: "runs of factor^2 channels become blocks of factor x factor pixels",
   category: "moving",
-  attrs: z.strictObject({ factor: count.meta({ description: "how much higher and wider the map becomes" }) }),
+  attrs: () => z.strictObject({ factor: count.meta({ description: "how much higher and wider the map becomes" }) }),
   arity: 1,
   infer: ([input], { factor }) => {
     const wrong = notMap("pixelshuffle", input!) ?? notSplit("pixelshuffle", input!, factor ** 2, "factor");

@@ -11,7 +11,7 @@ import { gather } from "./tensor.ts";
 export const pixelunshuffle = defineOp({
   summary: "blocks of factor x factor pixels become runs of factor^2 channels: space to depth",
   category: "moving",
-  attrs: z.strictObject({ factor: count.meta({ description: "how much lower and narrower the map becomes" }) }),
+  attrs: () => z.strictObject({ factor: count.meta({ description: "how much lower and narrower the map becomes" }) }),
   arity: 1,
   infer: ([input], { factor }) => {
     const wrong = notMap("pixelunshuffle", input!);

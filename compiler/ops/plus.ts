@@ -5,7 +5,7 @@ import { elementwise } from "./activation.ts";
 export const plus = elementwise({
   summary: "x + k",
   category: "elementwise",
-  attrs: z.strictObject({ k: z.number().meta({ description: "what is added" }) }),
+  attrs: () => z.strictObject({ k: z.number().meta({ description: "what is added" }) }),
   // the addend is an f32 constant on every target; when the sum cancels, its rounding would exceed the bound
   value: (v, { k }) => v + Math.fround(k),
   kernel: (v, { k }) => x.add(v, k),

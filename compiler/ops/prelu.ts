@@ -8,7 +8,7 @@ import { mapPerChannel } from "./tensor.ts";
 export const prelu = defineOp({
   summary: "x where x > 0, else a learned factor times x",
   category: "activation",
-  attrs: z.strictObject({ shared: z.boolean().default(false).meta({ description: "one factor for all channels" }) }),
+  attrs: () => z.strictObject({ shared: z.boolean().default(false).meta({ description: "one factor for all channels" }) }),
   arity: 1,
   infer: ([input]) => input!,
   weights: ([input], a): Record<string, WeightSpec> => ({

@@ -9,7 +9,7 @@ import { batchOf, perImage } from "./shape.ts";
 export const reshape = defineOp({
   summary: "the same values, in C, H, W order, under other sizes",
   category: "moving",
-  attrs: z.strictObject({ dims: z.array(count).min(1).meta({ description: "[F] or [C, H, W]: the sizes without the batch" }) }),
+  attrs: () => z.strictObject({ dims: z.array(count).min(1).meta({ description: "[F] or [C, H, W]: the sizes without the batch" }) }),
   arity: 1,
   infer: ([input], a) => {
     const dims = shapeText(a.dims);

@@ -13,11 +13,12 @@ const WORDS = { c: "channels", h: "rows", w: "columns" } as const;
 export const slice = defineOp({
   summary: "a run of channels, rows or columns",
   category: "moving",
-  attrs: z.strictObject({
-    start: z.number().int().meta({ description: "first index, from 0" }),
-    stop: z.number().int().meta({ description: "first index that is left out" }),
-    axis: z.enum(["c", "h", "w"]).default("c").meta({ description: "channels, rows or columns" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      start: z.number().int().meta({ description: "first index, from 0" }),
+      stop: z.number().int().meta({ description: "first index that is left out" }),
+      axis: z.enum(["c", "h", "w"]).default("c").meta({ description: "channels, rows or columns" }),
+    }),
   arity: 1,
   infer: ([input], { start, stop, axis }) => {
     const wrong = axis === "c" ? undefined : notMap("slice", input!);

@@ -94,10 +94,14 @@ function lower({ name, inputs, output, attrs, temp }: LowerContext<SoftmaxAttrs>
 export const softmax = defineOp({
   summary: "exponentials that sum to 1",
   category: "activation",
-  attrs: z.strictObject({
-    over: z.enum(["c", "hw"]).default("c").meta({ description: 'the values that sum to 1: "c" the channels, "hw" the positions of a map' }),
-    parts: count.default(1).meta({ description: "the channels are this many equal runs, and the softmax goes across the runs" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      over: z
+        .enum(["c", "hw"])
+        .default("c")
+        .meta({ description: 'the values that sum to 1: "c" the channels, "hw" the positions of a map' }),
+      parts: count.default(1).meta({ description: "the channels are this many equal runs, and the softmax goes across the runs" }),
+    }),
   arity: 1,
   infer: ([input], a) => {
     if (a.over === "c") return notSplit("softmax", input!, a.parts, "parts") ?? input!;

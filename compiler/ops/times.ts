@@ -5,7 +5,7 @@ import { elementwise } from "./activation.ts";
 export const times = elementwise({
   summary: "x * k",
   category: "elementwise",
-  attrs: z.strictObject({ k: z.number().meta({ description: "factor" }) }),
+  attrs: () => z.strictObject({ k: z.number().meta({ description: "factor" }) }),
   value: (v, { k }) => v * k,
   kernel: (v, { k }) => x.mul(v, k),
   bound: { kind: "rounding" },

@@ -90,12 +90,13 @@ function lower({ name, inputs, output, attrs }: LowerContext<UpsampleAttrs>) {
 export const upsample = defineOp({
   summary: "to a larger (or another) size, nearest or bilinear",
   category: "moving",
-  attrs: z.strictObject({
-    scale: factor.default(0).meta({ description: "factor: a number or [height, width]; or give size" }),
-    size: factor.default(0).meta({ description: "size of the result: a number or [height, width]; or give scale" }),
-    mode: z.enum(["nearest", "bilinear"]).default("nearest").meta({ description: '"nearest" or "bilinear"' }),
-    align: z.boolean().default(false).meta({ description: "bilinear: corners meet corners, instead of half-pixel centres" }),
-  }),
+  attrs: () =>
+    z.strictObject({
+      scale: factor.default(0).meta({ description: "factor: a number or [height, width]; or give size" }),
+      size: factor.default(0).meta({ description: "size of the result: a number or [height, width]; or give scale" }),
+      mode: z.enum(["nearest", "bilinear"]).default("nearest").meta({ description: '"nearest" or "bilinear"' }),
+      align: z.boolean().default(false).meta({ description: "bilinear: corners meet corners, instead of half-pixel centres" }),
+    }),
   arity: 1,
   infer: ([input], a) => {
     const wrong = notMap("upsample", input!);

@@ -4,9 +4,10 @@ import type * as z from "zod";
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import { nearest } from "../diagnostics/suggest.ts";
+import { once } from "../once.ts";
 import { type SourceFile, span } from "../source.ts";
 import { items, nodeAt, nodeSpan, plain, property } from "./json-node.ts";
-import { DEFINITIONS, EDITS, SOURCES, STATEMENTS, specSchema } from "./schema.ts";
+import { specForms } from "./schema.ts";
 import { isIdentifier, MERGE_WORDS } from "./words.ts";
 
 export interface JsonReader {
@@ -23,8 +24,6 @@ interface Form {
   readonly keys: readonly string[];
 }
 
-const FILE: Form = { what: "the file", keys: Object.keys(specSchema.shape) };
-
 const holds = (value: object, key: string): boolean => Object.hasOwn(value, key);
 
 function sole(value: object, keys: readonly string[]): string | undefined {
@@ -33,13 +32,18 @@ function sole(value: object, keys: readonly string[]): string | undefined {
 }
 
 /** The places where an object may take one of several forms, which its keys decide. */
-const UNIONS = {
-  statement: { options: STATEMENTS, keys: ["input", "output", "check", "if", "from", "op", "group"], choose: statementKind },
-  edit: { options: EDITS, keys: Object.keys(EDITS), choose: (v: object) => sole(v, Object.keys(EDITS)) },
-  definition: { options: DEFINITIONS, keys: ["block", "net"], choose: definitionKind },
-  source: { options: SOURCES, keys: Object.keys(SOURCES), choose: (v: object) => sole(v, Object.keys(SOURCES)) },
-} as const;
-type UnionName = keyof typeof UNIONS;
+const unions = once(() => {
+  const { statements, edits, definitions, sources } = specForms();
+  return {
+    statement: { options: statements, keys: STATEMENT_KEYS, choose: statementKind },
+    edit: { options: edits, keys: Object.keys(edits), choose: (v: object) => sole(v, Object.keys(edits)) },
+    definition: { options: definitions, keys: ["block", "net"], choose: definitionKind },
+    source: { options: sources, keys: Object.keys(sources), choose: (v: object) => sole(v, Object.keys(sources)) },
+  } as const;
+});
+type UnionName = keyof ReturnType<typeof unions>;
+
+const STATEMENT_KEYS = ["input", "output", "check", "if", "from", "op", "group"];
 
 const TITLES: Readonly<Record<string, string>> = {
   statement: "a statement",
@@ -65,7 +69,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 function statementKind(value: object): string | undefined {
-  const key = sole(value, UNIONS.statement.keys);
+  const key = sole(value, STATEMENT_KEYS);
   if (key !== "op") return key;
   const { op } = value as { op: unknown };
   return holds(value, "branches") || (MERGE_WORDS as readonly unknown[]).includes(op) ? "merge" : "call";
@@ -140,12 +144,12 @@ function formAt(root: Node, path: Path): Form {
   for (let length = path.length; length > 0; length--) {
     const name = unionAt(path.slice(0, length));
     if (!name) continue;
-    const { options, choose } = UNIONS[name];
+    const { options, choose } = unions()[name];
     const kind = choose(plain(nodeAt(root, path.slice(0, length))) as object);
     if (kind === undefined) continue;
     return { what: titleOf(name, kind), keys: Object.keys(((options as Options)[kind] as z.ZodObject).shape) };
   }
-  return FILE;
+  return { what: "the file", keys: Object.keys(specForms().spec.shape) };
 }
 
 type Options = Readonly<Record<string, z.ZodType | undefined>>;
@@ -158,7 +162,7 @@ function titleOf(union: UnionName, kind: string): string {
 /** Whether the object at `path` may take one of several forms, and its keys do not say which. */
 function isUndecided(root: Node, path: Path): boolean {
   const name = unionAt(path);
-  return name !== undefined && UNIONS[name].choose(plain(nodeAt(root, path)) as object) === undefined;
+  return name !== undefined && unions()[name].choose(plain(nodeAt(root, path)) as object) === undefined;
 }
 
 function reportUnion(reader: JsonReader, root: Node, path: Path, issue?: Issue): void {
@@ -173,7 +177,7 @@ function reportUnion(reader: JsonReader, root: Node, path: Path, issue?: Issue):
     reportType(reader, wrong, isKey ? "the name of an argument" : wrong === node && issue ? expectation(issue, last) : VALUE);
     return;
   }
-  const { options, keys, choose } = UNIONS[name];
+  const { options, keys, choose } = unions()[name];
   const what = TITLES[name] ?? name;
   if (node.type !== "object") {
     reportType(reader, node, `${what}, an object`);

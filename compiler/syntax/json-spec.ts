@@ -12,7 +12,7 @@ import { buildJson } from "./json-build.ts";
 import { type JsonReader, reportIssue } from "./json-issues.ts";
 import { nodeSpan, plain, property } from "./json-node.ts";
 import { halfCharacter } from "./scan.ts";
-import { specSchema } from "./schema.ts";
+import { specForms } from "./schema.ts";
 
 /** Reads the JSON form. Undefined when its form is wrong, which is reported. */
 export function parseJson(file: SourceFile, diagnostics: Diagnostics): SpecFile | undefined {
@@ -33,7 +33,7 @@ export function parseJson(file: SourceFile, diagnostics: Diagnostics): SpecFile 
   reportRepeated(reader, root);
   reportEdition(reader, root);
   if (diagnostics.errors > before) return undefined;
-  const issues = specSchema.safeParse(plain(root)).error?.issues ?? [];
+  const issues = specForms().spec.safeParse(plain(root)).error?.issues ?? [];
   for (const issue of issues) reportIssue(reader, root, issue);
   reportPlaces(reader, root);
   return diagnostics.errors > before ? undefined : buildJson(file, root, diagnostics);
