@@ -12,21 +12,21 @@ export const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1
 /** Node reads the certificates that this names whenever it starts, before any program: 80 ms for the 140 of a usual system. */
 const { NODE_EXTRA_CA_CERTS: _, ...ENVIRONMENT } = process.env;
 
-/** `args` of node; with `runs` repetitions after one that does not count. `before` is called before each and not measured. */
-export function measureNode(args, { runs = 5, cwd = root, warmup = 1, before = () => undefined } = {}) {
+/** `args` of node, or what gives those of the next run; with `runs` repetitions after one that does not count. */
+export function measureNode(args, { runs = 5, cwd = root, warmup = 1 } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "sec-bench-"));
   const usage = path.join(folder, "usage.json");
   const samples = [];
   for (let i = -warmup; i < runs; i++) {
-    before();
+    const line = typeof args === "function" ? args() : args;
     const started = performance.now();
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["--require", path.join(here, "usage.cjs"), ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--require", path.join(here, "usage.cjs"), ...line], {
       cwd,
       env: { ...ENVIRONMENT, SEC_USAGE_FILE: usage },
       encoding: "utf8",
       maxBuffer: 1 << 28,
     });
-    if (status !== 0) throw new Error(`${args.join(" ")} ended with ${status}\n${stderr}`);
+    if (status !== 0) throw new Error(`${line.join(" ")} ended with ${status}\n${stderr}`);
     if (i >= 0) samples.push({ wall: performance.now() - started, stdout, ...JSON.parse(readFileSync(usage, "utf8")) });
   }
   rmSync(folder, { recursive: true });
