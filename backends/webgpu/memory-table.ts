@@ -13,9 +13,13 @@ export function memoryTable(program: Program): string {
         `//   ${p.arena}  ${String(p.offset).padStart(10)}  ${String(p.bytes).padStart(10)}  ${`${p.live[0]}-${p.live[1]}`.padStart(8)}  ${commentText(value.name)}`,
     );
   const mixedKernels = [...mixed].sort((a, b) => a - b).join(", ");
+  const mixing =
+    mixed.size === 1
+      ? `Kernel ${mixedKernels} reads and writes one arena: it binds what it reads there for writing too.`
+      : `Kernels ${mixedKernels} read and write one arena: they bind what they read there for writing too.`;
   return [
     `// Activations: ${total} bytes in ${arenas.length} arenas (${arenas.join(", ")}); at least ${lowerBound} are alive at one time: ${ratio} x the lower bound.`,
-    ...(mixed.size > 0 ? [`// Kernels ${mixedKernels} read and write one arena: they bind what they read there for writing too.`] : []),
+    ...(mixed.size > 0 ? [`// ${mixing}`] : []),
     "//   arena  offset       bytes   kernels  value",
     ...rows,
   ].join("\n");

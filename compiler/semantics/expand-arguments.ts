@@ -6,7 +6,7 @@ import type { OpDef } from "../ops/op.ts";
 import { readAttributes } from "../ops/read-attributes.ts";
 import type { Span } from "../source.ts";
 import type { Arg, Param } from "../syntax/ast.ts";
-import { type Env, evaluate, kindText, valueText } from "./evaluate.ts";
+import { type Env, evaluate, isList, kindText, valueText } from "./evaluate.ts";
 import type { SpecValue } from "./scope.ts";
 
 /** What can be given to a call. */
@@ -152,6 +152,14 @@ function wants(schema: Schema): string {
   }
 }
 
+/** What may have been meant by a value of the wrong kind: 64 by `"64"`, true by `1`, [5] by `5`. */
+function meantBy(value: SpecValue): SpecValue[] {
+  if (isList(value)) return value.length === 1 ? [...value] : [];
+  if (typeof value === "number") return [...(value === 0 || value === 1 ? [value === 1] : []), [value]];
+  if (typeof value !== "string" || value.trim() === "") return [];
+  return [Number(value), ...(value === "true" || value === "false" ? [value === "true"] : [])];
+}
+
 /**
  * The op's attributes with defaults filled in; undefined after reporting SE112 or SE113 at the argument.
  * `at` is where problems of the whole call go.
@@ -181,7 +189,11 @@ export function checkAttributes(
         span,
         near === undefined ? {} : { help: `did you mean ${valueText(near)}? one of ${list}` },
       );
-    } else report(messages.SE112.argument({ arg: key, wants: wants(schema), got: kindText(value) }), span);
+    } else {
+      const meant = meantBy(value).find((v) => schema.safeParse(v).success);
+      const help = meant === undefined ? {} : { help: `write \`${valueText(meant)}\`` };
+      report(messages.SE112.argument({ arg: key, wants: wants(schema), got: kindText(value) }), span, help);
+    }
   }
   // a rule between arguments (a refinement of the whole schema) is worded by the op
   for (const issue of fits ? (all?.error.issues ?? []) : []) {
