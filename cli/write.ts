@@ -123,11 +123,13 @@ export function writeArtifacts(session: Session, folder: string, artifacts: read
   let current = options.shown;
   try {
     if (!mayReplace(session, folder, artifacts, options)) return false;
-    for (const a of artifacts) {
+    const isStored = (a: Artifact): boolean => options.stored?.contents === a.contents;
+    // first what could not be stored: it may be why nothing else can be written
+    for (const a of [...artifacts.filter(isStored), ...artifacts.filter((other) => !isStored(other))]) {
       const file = path.join(folder, a.path);
       current = path.posix.join(options.shown, a.path);
       makeFolder(path.dirname(file));
-      if (options.stored?.contents === a.contents) {
+      if (options.stored && isStored(a)) {
         temporary.push([options.stored.part, file]);
         if (options.stored.error !== undefined) throw options.stored.error;
         continue;

@@ -5,14 +5,14 @@ import path from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { fileStores } from "../../cli/weights-store.ts";
 import { vectorMemory } from "../../compiler/index.ts";
-import { project } from "./project.ts";
+import { project, TINY } from "./project.ts";
 
 /** The disk of these tests: what goes either way, at what pace by a clock of its own, and whether past the cache is possible. */
 const disk = vi.hoisted(() => ({
   clock: 0,
   through: { bytes: 0, pace: 1 },
   past: { bytes: 0, pace: 1 },
-  refuses: "" as "" | "open" | "write",
+  refuses: "" as "" | "open" | "write" | "space",
   direct: new Set<number>(),
 }));
 
@@ -30,6 +30,7 @@ vi.mock("node:fs", async (original) => {
       return descriptor;
     },
     writeSync(descriptor: number, bytes: Uint8Array, from: number, length: number, at: number) {
+      if (disk.refuses === "space") throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
       const direct = disk.direct.has(descriptor);
       if (direct && disk.refuses === "write") throw refused();
       const n = fs.writeSync(descriptor, bytes, from, length, at);
@@ -134,4 +135,14 @@ test("a small file goes through the cache", () => {
   disk.past.pace = QUICK;
   expect(written(3 * MB)).toBe(true);
   expect(disk.past.bytes).toBe(0);
+});
+
+test("a full disk: the file that did not fit is named, and nothing is left", async () => {
+  const p = project({ "tiny.se": TINY });
+  disk.refuses = "space";
+  const { code, err } = await p.sec(["compile", "tiny.se", "--target", "cpu"]);
+  expect(code).toBe(2);
+  expect(err).toContain("error SE522: cannot write `dist/tiny/cpu/tiny.weights`: no space is left on the device");
+  expect(p.files()).toEqual(["tiny.se"]);
+  expect(p.has("dist")).toBe(false);
 });
