@@ -48,6 +48,9 @@ function firstMissing(folder: string): string | undefined {
   return parent === folder ? folder : (firstMissing(parent) ?? folder);
 }
 
+/** What stores call the memory of one piece. */
+export const PIECE = "piece";
+
 function fileStore(folder: string, piece: Region, openLarge: (file: string) => LargeFile): FileStore {
   const part = path.join(folder, `weights.${process.pid}.part`);
   let length = 0;
@@ -108,7 +111,7 @@ function fileStore(folder: string, piece: Region, openLarge: (file: string) => L
 
 /** Stores for the weights of one command, each in the folder of its target. Pieces of all files lie in one region of `memory`, one after another. */
 export function fileStores(memory: VectorMemory, now: () => number): (folder: string) => FileStore {
-  const piece = memory.region("piece");
+  const piece = memory.region(PIECE);
   const openLarge = largeFiles(now);
   return (folder) => fileStore(folder, piece, openLarge);
 }

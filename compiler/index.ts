@@ -79,7 +79,7 @@ export { checkValues } from "./weights/check-values.ts";
 export { fitsWhole, tensorNamesKey } from "./weights/fitting.ts";
 export { isWrittenNpy, type NpyArray, readNpy, readNpz, writeNpy } from "./weights/npy.ts";
 export { randomInput } from "./weights/random-input.ts";
-export { type ReaderOptions, weightReader } from "./weights/reader.ts";
+export { type ReaderOptions, TENSOR, weightReader } from "./weights/reader.ts";
 export { parseRename, type RenameRule, ruleText } from "./weights/rename.ts";
 export {
   type ByteSource,

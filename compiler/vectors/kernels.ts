@@ -86,9 +86,7 @@ export function mix(lanes: Int32Array, words: Int32Array): void {
 
 /** Words that are moved to where the kernels work: they fit into the processor's cache. */
 const STAGED = 2 ** 14;
-const stages = vectorMemory();
-stages.expect(4 * STAGED);
-const stage = stages.region("stage");
+const stage = vectorMemory(4 * STAGED).region("stage");
 
 function mixThere(lanes: Int32Array, words: Int32Array): void {
   const kernels = kernelsAt(words);
@@ -104,31 +102,38 @@ function mixThere(lanes: Int32Array, words: Int32Array): void {
   }
 }
 
-/** a [rows, inner] times b [inner, columns], each sum over the inner axis in order. */
-export function product(a: Float64Array, b: Float64Array, rows: number): Float64Array {
+/** f64 values of some rows of a matrix, good until the next call. */
+export type RowsOf = (first: number, count: number) => Float64Array;
+
+/** a [rows, inner] times b [inner, columns], each sum over the inner axis in order. Of b, a few rows are asked for at a time, each once. */
+export function product(a: Float64Array, b: RowsOf, rows: number, columns: number): Float64Array {
   const inner = a.length / rows;
-  const columns = b.length / inner;
   const out = new Float64Array(rows * columns);
   const kernels = kernelsAt(a);
-  if (kernels) {
-    for (let i = 0; i < rows; i += TILE.rows)
-      for (let c = 0; c < columns; c += TILE.columns) {
-        const tile = { inner, columns, i, c, rows: Math.min(TILE.rows, rows - i), wide: Math.min(TILE.columns, columns - c) };
-        tileProduct(kernels, a, b, tile, out);
-      }
-    return out;
-  }
-  for (let i = 0; i < rows; i++) {
-    if (columns < PANEL_COLUMNS) for (let c = 0; c < columns; c++) out[i * columns + c] = dot(a, i * inner, b, c, columns, inner);
-    else for (let k = 0; k < inner; k++) addRow(out, i * columns, columns, a[i * inner + k]!, b, k * columns);
+  for (let k = 0; k < inner; k += TILE.inner) {
+    const slice = { a, b: b(k, Math.min(TILE.inner, inner - k)), inner, columns, k };
+    if (!kernels) addSlice(slice, rows, out);
+    else
+      for (let i = 0; i < rows; i += TILE.rows)
+        for (let c = 0; c < columns; c += TILE.columns) {
+          const tile = { i, c, rows: Math.min(TILE.rows, rows - i), wide: Math.min(TILE.columns, columns - c) };
+          addTile(kernels, slice, tile, out);
+        }
   }
   return out;
 }
 
-/** A tile of a product's result, from row `i` and column `c` on. */
-interface Tile {
+/** A step of a product along its inner axis: all of the first factor, and rows of the second from row `k` on. */
+interface Slice {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
   readonly inner: number;
   readonly columns: number;
+  readonly k: number;
+}
+
+/** A tile of a product's result, from row `i` and column `c` on. */
+interface Tile {
   readonly i: number;
   readonly c: number;
   readonly rows: number;
@@ -136,24 +141,32 @@ interface Tile {
 }
 
 /** The sums of a tile have room for whole panels, and whole fours of rows. */
-function tileProduct(kernels: Kernels, a: Float64Array, b: Float64Array, tile: Tile, out: Float64Array): void {
-  const { inner, columns, i, c, rows, wide } = tile;
+function addTile(kernels: Kernels, { a, b, inner, columns, k }: Slice, { i, c, rows, wide }: Tile, out: Float64Array): void {
   const pitch = Math.ceil(wide / PANEL_COLUMNS) * PANEL_COLUMNS;
-  kernels.sums.fill(0, 0, Math.ceil(rows / 4) * 4 * pitch);
-  for (let k = 0; k < inner; k += TILE.inner) {
-    const count = Math.min(TILE.inner, inner - k);
-    const row = (n: number): number => a.byteOffset + 8 * (n * inner + k);
-    kernels.quads(row(i), 8 * inner, row(i + rows - 1), 8 * count, QUADS);
-    const [stop, end] = [QUADS + 32 * count * Math.ceil(rows / 4), PANEL + 8 * PANEL_COLUMNS * count];
-    for (let n = 0; n < wide; n += PANEL_COLUMNS) {
-      const first = k * columns + c + n;
-      const width = Math.min(PANEL_COLUMNS, wide - n);
-      if (width === PANEL_COLUMNS && b.buffer === a.buffer) kernels.panel(b.byteOffset + 8 * first, 8 * columns, PANEL, end);
-      else for (let j = 0; j < width; j++) fillColumn(kernels.panels, j, count, b, first + j, columns);
-      kernels.strip(QUADS, stop, PANEL, end, SUMS + 8 * n, 8 * pitch);
-    }
+  const { sums, panels } = kernels;
+  sums.fill(0, 0, Math.ceil(rows / 4) * 4 * pitch);
+  if (k > 0) for (let n = 0, at = i * columns + c; n < rows; n++, at += columns) sums.set(out.subarray(at, at + wide), n * pitch);
+  const count = b.length / columns;
+  const row = (n: number): number => a.byteOffset + 8 * (n * inner + k);
+  kernels.quads(row(i), 8 * inner, row(i + rows - 1), 8 * count, QUADS);
+  const [stop, end] = [QUADS + 32 * count * Math.ceil(rows / 4), PANEL + 8 * PANEL_COLUMNS * count];
+  for (let n = 0; n < wide; n += PANEL_COLUMNS) {
+    const first = c + n;
+    const width = Math.min(PANEL_COLUMNS, wide - n);
+    if (width === PANEL_COLUMNS && b.buffer === a.buffer) kernels.panel(b.byteOffset + 8 * first, 8 * columns, PANEL, end);
+    else for (let j = 0; j < width; j++) fillColumn(panels, j, count, b, first + j, columns);
+    kernels.strip(QUADS, stop, PANEL, end, SUMS + 8 * n, 8 * pitch);
   }
-  for (let n = 0; n < rows; n++) out.set(kernels.sums.subarray(n * pitch, n * pitch + wide), (i + n) * columns + c);
+  for (let n = 0, at = i * columns + c; n < rows; n++, at += columns) out.set(sums.subarray(n * pitch, n * pitch + wide), at);
+}
+
+function addSlice({ a, b, inner, columns, k }: Slice, rows: number, out: Float64Array): void {
+  const count = b.length / columns;
+  for (let i = 0; i < rows; i++) {
+    const from = i * inner + k;
+    if (columns < PANEL_COLUMNS) for (let c = 0; c < columns; c++) addDot(out, i * columns + c, a, from, b, c, columns, count);
+    else for (let n = 0; n < count; n++) addRow(out, i * columns, columns, a[from + n]!, b, n * columns);
+  }
 }
 
 // by themselves: the engine optimises a function after a few calls, and a nest of loops only while it runs, several times over
@@ -166,10 +179,19 @@ function addRow(out: Float64Array, from: number, count: number, factor: number, 
   for (let i = 0; i < count; i++) out[from + i]! += factor * b[first + i]!;
 }
 
-function dot(a: Float64Array, from: number, b: Float64Array, first: number, pitch: number, count: number): number {
-  let sum = 0;
+function addDot(
+  out: Float64Array,
+  to: number,
+  a: Float64Array,
+  from: number,
+  b: Float64Array,
+  first: number,
+  pitch: number,
+  count: number,
+): void {
+  let sum = out[to]!;
   for (let k = 0; k < count; k++) sum += a[from + k]! * b[first + k * pitch]!;
-  return sum;
+  out[to] = sum;
 }
 
 /** Rows of values, `pitch` apart, from element `first` of `from` on. */

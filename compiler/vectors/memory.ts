@@ -12,8 +12,8 @@ export type Region = (bytes: number) => Uint8Array;
 export interface VectorMemory {
   /** The region of a purpose. Regions of one memory can be used together by one kernel. */
   region(purpose: string): Region;
-  /** What will be asked for at most, as far as the caller knows: room for it is made at once, instead of for less first. */
-  expect(bytes: number): void;
+  /** What will be asked for at most for a purpose, as far as the caller knows: room for it is made at once, instead of for less first. */
+  expect(purpose: string, bytes: number): void;
 }
 
 /** As kernels.wat has them. */
@@ -68,10 +68,10 @@ const REGIONS_AT = PANEL + TILE.inner * PANEL_COLUMNS * 8;
 /** Regions that are in vector memory; those that come after them lie in memory of their own, where JavaScript does the work. */
 const REGIONS = 5;
 /**
- * Of a region, at first. Address space costs nothing; a new block does, since what was touched in the last one is touched again, and the
- * engine collects garbage when blocks come to 64 MB.
+ * Of a region, at first. A new block costs time, since what was touched in the last one is touched again; and the engine collects garbage
+ * when its own memory and blocks come to some 55 MB, touched or not.
  */
-const FIRST_BYTES = 2 ** 22;
+const FIRST_BYTES = 2 ** 21;
 const GROWTH = 4;
 /** Regions grow together up to this, beyond it alone: a block is at most 4 GB. */
 const TOGETHER_BYTES = 2 ** 26;
@@ -112,31 +112,36 @@ function newBlock(bytes: number): ArrayBuffer | undefined {
   }
 }
 
-/** Nothing is taken before a region is asked for bytes. */
-export function vectorMemory(): VectorMemory {
+/** Nothing is taken before a region is asked for bytes. `first`: bytes of a region of which nothing is known. */
+export function vectorMemory(first: number = FIRST_BYTES): VectorMemory {
   const regions = new Map<string, Region>();
-  const room = new Array<number>(REGIONS).fill(FIRST_BYTES);
+  const places = new Map<string, number>();
+  const room = new Array<number>(REGIONS).fill(first);
   const sizeOf = (from: number, to: number): number => room.slice(from, to).reduce((a, b) => a + b, 0);
   let block: ArrayBuffer | undefined;
-  let placed = 0;
+  const placeOf = (purpose: string): number => {
+    const index = places.get(purpose) ?? places.size;
+    places.set(purpose, index);
+    return index;
+  };
   const place = (index: number, bytes: number): Uint8Array => {
     let size = room[index];
     if (size === undefined) return new Uint8Array(bytes);
     while (size < bytes) size *= GROWTH;
     if (size !== room[index] || !block) {
-      room.forEach((have, i) => {
-        room[i] = i === index ? size : Math.max(have, Math.min(size, TOGETHER_BYTES));
-      });
+      if (size !== room[index])
+        room.forEach((have, i) => {
+          room[i] = i === index ? size : Math.max(have, Math.min(size, TOGETHER_BYTES));
+        });
       block = newBlock(REGIONS_AT + sizeOf(0, REGIONS));
     }
     return block ? new Uint8Array(block, REGIONS_AT + sizeOf(0, index), size) : new Uint8Array(bytes);
   };
-  const newRegion = (): Region => {
-    let index: number | undefined;
+  const newRegion = (purpose: string): Region => {
     let memory: Uint8Array = new Uint8Array(0);
     return (bytes) => {
       if (bytes > SMALL_BYTES) {
-        index ??= placed++;
+        const index = placeOf(purpose);
         // all in the newest block: kernels work on what lies in one
         const apart = block !== undefined && memory.buffer !== block && index < REGIONS;
         if (memory.length < bytes || apart) memory = place(index, bytes);
@@ -146,12 +151,13 @@ export function vectorMemory(): VectorMemory {
   };
   return {
     region(purpose) {
-      const known = regions.get(purpose) ?? newRegion();
+      const known = regions.get(purpose) ?? newRegion(purpose);
       regions.set(purpose, known);
       return known;
     },
-    expect(bytes) {
-      if (!block) room.fill(Math.ceil(Math.min(bytes, TOGETHER_BYTES) / PAGE) * PAGE);
+    expect(purpose, bytes) {
+      const index = placeOf(purpose);
+      if (!block && index < REGIONS) room[index] = Math.ceil(Math.min(bytes, TOGETHER_BYTES) / PAGE) * PAGE;
     },
   };
 }

@@ -1,13 +1,14 @@
 /** Reads the tensors of a graph one at a time: from a file, from their initialiser, or by recipe from others. */
-import { invariant } from "../invariant.ts";
+import { invariant, must } from "../invariant.ts";
 import type { Weight } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
 import { copyValues } from "../ir/values.ts";
+import type { Tensor } from "../ops/op.ts";
 import { widen } from "../vectors/kernels.ts";
-import { type VectorMemory, vectorMemory } from "../vectors/memory.ts";
+import { TILE, type VectorMemory, vectorMemory } from "../vectors/memory.ts";
 import type { WeightPlan } from "./check.ts";
 import { fillInitial } from "./init.ts";
-import { recipeOf } from "./recipes.ts";
+import { type RowSource, recipeOf } from "./recipes.ts";
 import type { TensorFile } from "./safetensors.ts";
 import type { WeightReader } from "./source.ts";
 import { tensorValuesInto } from "./values.ts";
@@ -22,8 +23,13 @@ export interface ReaderOptions {
   readonly memory?: VectorMemory | undefined;
 }
 
+/** What readers call the memory of one tensor in f32. */
+export const TENSOR = "tensor";
+
 const countOf = (weight: Weight): number => numel(weight.value.type.shape);
 const shapeOf = (weight: Weight): readonly number[] => weight.value.type.shape as readonly number[];
+const rowsOf = (weight: Weight): number => shapeOf(weight)[0] ?? 1;
+const columnsOf = (weight: Weight): number => countOf(weight) / rowsOf(weight);
 
 /** What a derived tensor is made of, as a text: equal texts of one reader mean equal values. */
 function formulaOf(weight: Weight): string {
@@ -41,7 +47,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
   const { plan, file, seed = 0, memory = vectorMemory() } = options;
   const products = new Map<string, Float64Array>();
   const scratch = (count: number): Float32Array => {
-    const { buffer, byteOffset } = memory.region("tensor")(4 * count);
+    const { buffer, byteOffset } = memory.region(TENSOR)(4 * count);
     return new Float32Array(buffer, byteOffset, count);
   };
 
@@ -79,26 +85,72 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
       return values;
     }
     const { recipe, from, attrs } = weight.init;
-    const { run, costly } = recipeOf(recipe);
+    const { run, runOverRows, costly } = recipeOf(recipe);
     const formula = costly ? formulaOf(weight) : "";
     const known = products.get(formula);
     if (known) return known.slice();
+    const last = runOverRows ? must(from.at(-1), `sources of ${weight.path}`) : undefined;
+    const whole = last ? from.slice(0, -1) : from;
     // each source and all it is made of lie within slots of their own, in one memory: they are as large as they will be before any is filled
     let next = slot;
-    for (const w of from) {
+    for (const w of whole) {
       exactMemory(next, countOf(w));
       next += depth(w);
     }
-    next = slot;
-    const sources = from.map((w) => {
+    if (last) {
+      exactMemory(next, Math.min(TILE.inner, rowsOf(last)) * columnsOf(last));
+      scratch(countOf(last));
+    }
+    const sources = exactSources(whole, slot);
+    const out = last && runOverRows ? runOverRows(sources, rowsAt(last, next)) : run(sources, attrs, shapeOf(weight));
+    invariant(out.length === countOf(weight), `recipe ${recipe} made ${out.length} values for ${weight.path}`);
+    if (costly) products.set(formula, out.slice());
+    return out;
+  };
+
+  const exactSources = (from: readonly Weight[], slot: number): Tensor[] => {
+    let next = slot;
+    return from.map((w) => {
       const data = exactAt(w, next);
       next += depth(w);
       return { shape: shapeOf(w), data };
     });
-    const out = run(sources, attrs, shapeOf(weight));
-    invariant(out.length === count, `recipe ${recipe} made ${out.length} values for ${weight.path}`);
-    if (costly) products.set(formula, out.slice());
-    return out;
+  };
+
+  /**
+   * As `exactAt`, some rows at a time: of what is not derived, and of what is made of that row by row, no more is made f64. It is the last
+   * that is asked for: the f32 values stay where those of other tensors would go.
+   */
+  const rowsAt = (weight: Weight, slot: number): RowSource => {
+    const columns = columnsOf(weight);
+    const some = <T extends Float32Array | Float64Array>(data: T, row: number, count: number): T => {
+      const width = data.length / rowsOf(weight);
+      return data.subarray(row * width, (row + count) * width) as T;
+    };
+    const exactRows = (values: Float32Array, row: number, count: number): Float64Array => {
+      const part = exactMemory(slot, count * columns);
+      widen(some(values, row, count), part);
+      return part;
+    };
+    const { init } = weight;
+    if (init.kind !== "derived") {
+      const values = base(weight, scratch(countOf(weight)));
+      return { columns, rows: (row, count) => exactRows(values, row, count) };
+    }
+    const { run, byRows } = recipeOf(init.recipe);
+    const [first, ...rest] = init.from;
+    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) {
+      const whole = exactAt(weight, slot);
+      return { columns, rows: (row, count) => some(whole, row, count) };
+    }
+    const others = exactSources(rest, slot + 1);
+    const values = base(first, scratch(countOf(first)));
+    const rows = (row: number, count: number): Float64Array => {
+      const parts = [exactRows(values, row, count), ...others.map(({ data }) => some(data, row, count))];
+      const sources = parts.map((data) => ({ shape: [count, data.length / count], data }));
+      return run(sources, init.attrs, [count, columns]);
+    };
+    return { columns, rows };
   };
 
   const exact = (weight: Weight): Float64Array => exactAt(weight, 0).slice();
@@ -113,12 +165,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
       return values;
     }
     // before `values` is filled: they may be the memory that these pass through
-    let next = 0;
-    const others = rest.map((w) => {
-      const data = exactAt(w, next);
-      next += depth(w);
-      return { shape: shapeOf(w), data };
-    });
+    const others = exactSources(rest, 0);
     // the recipe leaves its result in `values`; its types only know f64
     const source = { shape: shapeOf(first), data: base(first, values) as unknown as Float64Array };
     run([source, ...others], attrs, shapeOf(weight));

@@ -7,7 +7,13 @@ import type { Attrs } from "../ir/graph.ts";
 import { numel } from "../ir/type.ts";
 import { opOf } from "../ops/index.ts";
 import type { Tensor } from "../ops/op.ts";
-import { product, scaleRuns } from "../vectors/kernels.ts";
+import { product, type RowsOf, scaleRuns } from "../vectors/kernels.ts";
+
+/** A tensor as a matrix of rows along its first axis. */
+export interface RowSource {
+  readonly columns: number;
+  readonly rows: RowsOf;
+}
 
 export interface Recipe {
   /** What it computes, as a formula over the sources in order. */
@@ -18,6 +24,10 @@ export interface Recipe {
    * without the detour through an f64 copy of a large tensor.
    */
   readonly inPlace?: true;
+  /** Each row of the result is made of the same rows of the sources. Undefined: never. */
+  readonly byRows?: (attrs: Attrs) => boolean;
+  /** `run`, where the last source is asked for some rows at a time, in order: for one that is large and need not be in memory as a whole. */
+  readonly runOverRows?: (sources: readonly Tensor[], last: RowSource) => Float64Array;
   /** Much work for a small result: a reader that serves several targets keeps it. */
   readonly costly?: true;
 }
@@ -102,15 +112,26 @@ function deconvPhases(sources: readonly Tensor[], attrs: Attrs, shape: readonly 
   return phases;
 }
 
+/** The rows of what is in memory as a whole. */
+const wholeRows = (values: Float64Array, columns: number): RowSource => ({
+  columns,
+  rows: (first, count) => values.subarray(first * columns, (first + count) * columns),
+});
+
 /** matmul: a [m, k, 1, 1] times b [k, n, 1, 1]; trailing axes of size 1 are free. */
-const matmul = (sources: readonly Tensor[]): Float64Array =>
-  product(data(sources, 0), data(sources, 1), must(sources[0], "matmul left").shape[0] ?? 1);
+const matmulOverRows = (sources: readonly Tensor[], { columns, rows }: RowSource): Float64Array =>
+  product(data(sources, 0), rows, must(sources[0], "matmul left").shape[0] ?? 1, columns);
+
+const matmul = (sources: readonly Tensor[]): Float64Array => {
+  const [inner = 1] = must(sources[1], "matmul right").shape;
+  return matmulOverRows(sources, wholeRows(data(sources, 1), data(sources, 1).length / inner));
+};
 
 /** matvec-add: matrix [m, k] times vector [k], plus the vector [m] when there is one. Sources: matrix, vector, add?. */
 function matvecAdd(sources: readonly Tensor[]): Float64Array {
   const v = data(sources, 1);
   const add = sources[2]?.data;
-  const sums = product(data(sources, 0), v, data(sources, 0).length / v.length);
+  const sums = product(data(sources, 0), wholeRows(v, 1).rows, data(sources, 0).length / v.length, 1);
   return add ? sums.map((sum, i) => sum + add[i]!) : sums;
 }
 
@@ -128,13 +149,13 @@ function applyReference(sources: readonly Tensor[], attrs: Attrs): Float64Array 
 export const recipes = {
   "bn-scale": { summary: "gamma / sqrt(var + eps)", run: bnScale },
   "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift },
-  "scale-out": { summary: "weight * factor, by output channel", run: scaleOut, inPlace: true },
+  "scale-out": { summary: "weight * factor, by output channel", run: scaleOut, inPlace: true, byRows: (attrs) => !attrs.deconvGroups },
   "shift-out": { summary: "bias * factor + shift", run: shiftOut },
   "deconv-phases": { summary: "a deconv weight by phases of the output", run: deconvPhases },
   sum: { summary: "a + b", run: sum },
   constant: { summary: "value everywhere", run: (_s, attrs, shape) => new Float64Array(numel(shape)).fill(number(attrs, "value")) },
   reshape: { summary: "the same values", run: (sources) => data(sources, 0) },
-  matmul: { summary: "a * b", run: matmul, costly: true },
+  matmul: { summary: "a * b", run: matmul, runOverRows: matmulOverRows, costly: true },
   "matvec-add": { summary: "matrix * vector + add", run: matvecAdd },
   op: { summary: "an op on constants", run: applyReference },
 } as const satisfies Record<string, Recipe>;

@@ -83,6 +83,41 @@ test("derived tensors are computed in f64 and rounded once", () => {
   expect(reader.read(twice)[0]).toBe(Math.fround(Math.fround(1 / 3) * 0.9 * 0.9));
 });
 
+/** Whole rows at a time, more rows than go at once, and what is not made row by row. */
+test.each([
+  ["not derived", [], 300, 40],
+  ["scaled", ["scale-out"], 300, 40],
+  ["scaled twice", ["scale-out", "scale-out"], 300, 40],
+  ["scaled by the channels of a deconv", ["deconv"], 300, 300],
+  ["fewer rows than go at once", ["scale-out"], 7, 3],
+] satisfies [string, string[], number, number][])("a product with a matrix that is %s", (_, scaled, inner, columns) => {
+  const uniform = { kind: "uniform", bound: 1 } as const;
+  const left = tensor("left", [30, inner, 1, 1], uniform);
+  const shape = [inner, columns, 1, 1];
+  const factors = tensor("factors", [inner], uniform);
+  const right = scaled.reduce(
+    (from, recipe, i) =>
+      tensor(`right${i}`, shape, {
+        kind: "derived",
+        recipe: "scale-out",
+        from: [from, tensor("whole", [inner], { kind: "derived", recipe: "reshape", from: [factors], attrs: {} })],
+        attrs: recipe === "deconv" ? { deconvGroups: 1 } : {},
+      }),
+    tensor("right", shape, uniform),
+  );
+  const matmul = tensor("matmul", [30, columns, 1, 1], { kind: "derived", recipe: "matmul", from: [left, right], attrs: {} });
+  const reader = weightReader({ seed: 5 });
+  const [a, b] = [reader.readExact(left), reader.readExact(right)];
+  const wanted = Float64Array.from({ length: 30 * columns }, (_n, n) => {
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += a[Math.floor(n / columns) * inner + k]! * b[k * columns + (n % columns)]!;
+    return sum;
+  });
+  expect(weightReader({ seed: 5 }).readExact(matmul)).toEqual(wanted);
+  expect(reader.readExact(matmul)).toEqual(wanted);
+  expect(reader.read(matmul)).toEqual(Float32Array.from(wanted));
+});
+
 const run = (
   name: RecipeName,
   sources: readonly (readonly [readonly number[], readonly number[]])[],
