@@ -15,6 +15,8 @@ const files = given.filter((a) => a !== "--all-nets");
 // The C library keeps what is freed for the next net: on virtual machines, touching new memory takes longer than the work that is done in it.
 const malloc = { MALLOC_MMAP_THRESHOLD_: "4294967296", MALLOC_TRIM_THRESHOLD_: "17179869184" };
 const env = { ...malloc, ...process.env, ...(await gpuEnvironment()) };
+// Node reads the certificates that this names whenever it starts, some hundred times here; no test asks the network.
+delete env.NODE_EXTRA_CA_CERTS;
 
 /** @returns {Promise<{ code: number, output: string }>} `output` unless it was printed at once */
 function vitest(args, stdio = "inherit") {
