@@ -1,6 +1,6 @@
 /**
  * Files of hundreds of megabytes, written through the system's page cache or past it, whichever is quicker here. Memory that a virtual machine
- * gets from its host when it is touched makes the cache slower than the disk: writing 330 MB took 0.6 s through it, 0.35 s past it.
+ * gets from its host when it is touched makes the cache slower than the disk: writing 330 MB took 0.6 to 1.8 s through it, 0.3 s past it.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 

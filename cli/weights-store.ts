@@ -5,7 +5,8 @@
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { WeightsStore } from "../backends/backend.ts";
-import type { Region, VectorMemory } from "../compiler/index.ts";
+import { largestPiece } from "../backends/module/weights-file.ts";
+import { numel, type Region, TENSOR, type VectorMemory, type Weight } from "../compiler/index.ts";
 import { BLOCK_BYTES, type LargeFile, largeFiles } from "./large-file.ts";
 import { makeFolder, type StoredFile } from "./write.ts";
 
@@ -49,7 +50,7 @@ function firstMissing(folder: string): string | undefined {
 }
 
 /** What stores call the memory of one piece. */
-export const PIECE = "piece";
+const PIECE = "piece";
 
 function fileStore(folder: string, piece: Region, openLarge: (file: string) => LargeFile): FileStore {
   const part = path.join(folder, `weights.${process.pid}.part`);
@@ -114,4 +115,11 @@ export function fileStores(memory: VectorMemory, now: () => number): (folder: st
   const piece = memory.region(PIECE);
   const openLarge = largeFiles(now);
   return (folder) => fileStore(folder, piece, openLarge);
+}
+
+/** Tells `memory` how large what readers and stores ask for will be. */
+export function expectTensors(memory: VectorMemory, weights: readonly Weight[]): void {
+  const largest = weights.reduce((bytes, w) => Math.max(bytes, 4 * numel(w.value.type.shape)), 0);
+  memory.expect(PIECE, BLOCK_BYTES + largestPiece(largest));
+  memory.expect(TENSOR, largest);
 }

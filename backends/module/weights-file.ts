@@ -41,8 +41,8 @@ export function f32Section(count: number, fill: (into: Float32Array) => void, wh
 /** Sections are joined until they are this large: small ones are not worth a call each, and large pieces leave the processor's cache. */
 const PIECE_BYTES = 2 ** 20;
 
-/** The largest piece that `packWeights` asks its store for, where sections are as large as these tensors. */
-export const largestPiece = (tensorBytes: readonly number[]): number => PIECE_BYTES + tensorBytes.reduce((a, b) => Math.max(a, b), 0);
+/** The largest piece that `packWeights` asks its store for, where the largest section is as large as this tensor. */
+export const largestPiece = (tensorBytes: number): number => PIECE_BYTES + tensorBytes;
 
 /**
  * Packs the sections one at a time: at no time is more than one tensor alive beside what `store` holds (as long as `fill` reads its tensor

@@ -2,13 +2,11 @@
 import path from "node:path";
 import { type Artifact, type Backend, type WeightsStore, WRITTEN_BY } from "../../backends/backend.ts";
 import type { EmittedTarget } from "../../backends/emit.ts";
-import { largestPiece } from "../../backends/module/weights-file.ts";
 import { messages } from "../../compiler/diagnostics/messages.gen.ts";
-import { costOf, numel, type Remark, type SpecFile, specToJson, TENSOR, type VectorMemory, vectorMemory } from "../../compiler/index.ts";
+import { costOf, type Remark, type SpecFile, specToJson, type VectorMemory, vectorMemory } from "../../compiler/index.ts";
 import { action, type Register } from "../command.ts";
 import { type Config, readConfig } from "../config.ts";
 import { buildNet, type LoadedNet, loadSpec } from "../frontend.ts";
-import { BLOCK_BYTES } from "../large-file.ts";
 import {
   type NetOptions,
   type SizeOptions,
@@ -36,7 +34,7 @@ import {
 import { type ChosenTarget, chooseTargets, emitTarget } from "../targets.ts";
 import { watchFiles } from "../watch.ts";
 import { type OpenedWeights, openWeights, weightsOf } from "../weights.ts";
-import { type FileStore, fileStores, PIECE, sizesStore } from "../weights-store.ts";
+import { expectTensors, type FileStore, fileStores, sizesStore } from "../weights-store.ts";
 import { mayWriteNamed, staleFiles, writeArtifacts, writeNamedFile } from "../write.ts";
 
 export interface CompileOptions extends NetOptions, SizeOptions, TargetOptions, WeightOptions, StageOptions {
@@ -117,12 +115,7 @@ async function validate(session: Session, backend: Backend, artifacts: readonly 
 async function compileNet(job: Job, net: LoadedNet, before: { readonly parse: number; readonly check: number }): Promise<void> {
   const { session, options } = job;
   const batch = options.batch ?? 1;
-  const sizes = net.graph.weights.map((w) => 4 * numel(w.value.type.shape));
-  job.memory.expect(PIECE, BLOCK_BYTES + largestPiece(sizes));
-  job.memory.expect(
-    TENSOR,
-    sizes.reduce((a, b) => Math.max(a, b), 0),
-  );
+  expectTensors(job.memory, net.graph.weights);
   const weights = weightsOf(session, net.graph, job.opened, options, job.memory);
   if (!weights) return;
   const human = !session.options.json && (options.emit === undefined || options.emit === "files");

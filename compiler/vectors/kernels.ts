@@ -162,11 +162,7 @@ function addTile(kernels: Kernels, { a, b, inner, columns, k }: Slice, { i, c, r
 
 function addSlice({ a, b, inner, columns, k }: Slice, rows: number, out: Float64Array): void {
   const count = b.length / columns;
-  for (let i = 0; i < rows; i++) {
-    const from = i * inner + k;
-    if (columns < PANEL_COLUMNS) for (let c = 0; c < columns; c++) addDot(out, i * columns + c, a, from, b, c, columns, count);
-    else for (let n = 0; n < count; n++) addRow(out, i * columns, columns, a[from + n]!, b, n * columns);
-  }
+  for (let i = 0; i < rows; i++) for (let n = 0; n < count; n++) addRow(out, i * columns, columns, a[i * inner + k + n]!, b, n * columns);
 }
 
 // by themselves: the engine optimises a function after a few calls, and a nest of loops only while it runs, several times over
@@ -177,21 +173,6 @@ function fillColumn(panels: Float64Array, column: number, count: number, b: Floa
 
 function addRow(out: Float64Array, from: number, count: number, factor: number, b: Float64Array, first: number): void {
   for (let i = 0; i < count; i++) out[from + i]! += factor * b[first + i]!;
-}
-
-function addDot(
-  out: Float64Array,
-  to: number,
-  a: Float64Array,
-  from: number,
-  b: Float64Array,
-  first: number,
-  pitch: number,
-  count: number,
-): void {
-  let sum = out[to]!;
-  for (let k = 0; k < count; k++) sum += a[from + k]! * b[first + k * pitch]!;
-  out[to] = sum;
 }
 
 /** Rows of values, `pitch` apart, from element `first` of `from` on. */

@@ -8,7 +8,7 @@ import { widen } from "../vectors/kernels.ts";
 import { TILE, type VectorMemory, vectorMemory } from "../vectors/memory.ts";
 import type { WeightPlan } from "./check.ts";
 import { fillInitial } from "./init.ts";
-import { type RowSource, recipeOf } from "./recipes.ts";
+import { type RowSource, recipeOf, wholeRows } from "./recipes.ts";
 import type { TensorFile } from "./safetensors.ts";
 import type { WeightReader } from "./source.ts";
 import { tensorValuesInto } from "./values.ts";
@@ -139,10 +139,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     }
     const { run, byRows } = recipeOf(init.recipe);
     const [first, ...rest] = init.from;
-    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) {
-      const whole = exactAt(weight, slot);
-      return { columns, rows: (row, count) => some(whole, row, count) };
-    }
+    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) return wholeRows(exactAt(weight, slot), columns);
     const others = exactSources(rest, slot + 1);
     const values = base(first, scratch(countOf(first)));
     const rows = (row: number, count: number): Float64Array => {

@@ -113,7 +113,7 @@ function deconvPhases(sources: readonly Tensor[], attrs: Attrs, shape: readonly 
 }
 
 /** The rows of what is in memory as a whole. */
-const wholeRows = (values: Float64Array, columns: number): RowSource => ({
+export const wholeRows = (values: Float64Array, columns: number): RowSource => ({
   columns,
   rows: (first, count) => values.subarray(first * columns, (first + count) * columns),
 });
