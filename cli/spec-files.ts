@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs
 import path from "node:path";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
-import type { Host, ReadResult } from "../compiler/host.ts";
+import { type Host, type ReadResult, SHIPPED } from "../compiler/host.ts";
 import { LIMITS } from "../compiler/limits.ts";
 import { type SourceFile, sourceFile } from "../compiler/source.ts";
 import { readUpTo } from "./io.ts";
@@ -24,8 +24,6 @@ export interface SpecArgument {
   /** What commands printed in messages use for the file. */
   readonly shown: string;
 }
-
-const SHIPPED = "sec/";
 
 function decode(bytes: Uint8Array, limit: number): ReadResult {
   if (bytes.length > limit) return tooLarge("too many", limit);

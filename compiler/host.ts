@@ -2,6 +2,9 @@
  * What the core asks of its caller. The command line answers from the file system, the playground from memory, tests from a Map.
  * `compiler/` itself touches no file and no console.
  */
+/** Paths of what ships with `sec` begin with it. */
+export const SHIPPED = "sec/";
+
 export type ReadResult = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };
 
 export type ReadBytesResult = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly reason: string };

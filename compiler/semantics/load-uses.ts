@@ -1,7 +1,7 @@
 /** Reads a file and everything it uses, each once (language.md section 4). */
 import type { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
-import type { Host } from "../host.ts";
+import { type Host, SHIPPED } from "../host.ts";
 import { LIMITS } from "../limits.ts";
 import { type SourceFile, sourceFile } from "../source.ts";
 import type { SpecFile, Use } from "../syntax/ast.ts";
@@ -77,9 +77,12 @@ export function whyRefused(path: string): string | undefined {
   return path === "" ? "the path is empty" : undefined;
 }
 
+/** What `use` says for a net that ships with `sec`. */
+export const shippedPath = (net: string): string => `${SHIPPED}${net}.se`;
+
 /** The path seen from where the entry file's path is seen from. `sec/NAME` is the gallery wherever it is used. */
 export function resolveUse(user: string, written: string): string {
-  if (written.startsWith("sec/")) return normalise(written);
+  if (written.startsWith(SHIPPED)) return normalise(written);
   const folder = user.includes("/") ? user.slice(0, user.lastIndexOf("/") + 1) : "";
   return normalise(folder + written);
 }

@@ -11,6 +11,7 @@ import { evaluate } from "./evaluate.ts";
 import { sourceText } from "./expand-arguments.ts";
 import { placeText } from "./expand-context.ts";
 import { builtinNames, isBuiltin } from "./expand-layer.ts";
+import { shippedPath } from "./load-uses.ts";
 import type { FileScope } from "./scope.ts";
 
 interface Resolving {
@@ -166,15 +167,17 @@ function base(cx: Resolving, call: Call, own: string): void {
     cx.diagnostics.report(messages.SE102.block({ name }), span, { notes: [`it is defined in ${placeText(found.name.span, span)}`] });
     return;
   }
+  cx.diagnostics.report(messages.SE102.net({ name }), span, { help: wherefrom(cx, name, own) });
+}
+
+/** Where the net `name` may be had, or which one may be meant. */
+function wherefrom(cx: Resolving, name: string, own: string): string {
+  if (cx.home.ships?.(name)) return `\`use "${shippedPath(name)}"\` brings the net of that name that ships with sec`;
   const nets = [...cx.home.definitions].filter(([n, d]) => d.def.kind === "net" && n !== own).map(([n]) => n);
   const near = nearest(name, nets);
-  const help =
-    near !== undefined
-      ? `did you mean \`${near}\`?`
-      : nets.length > 0
-        ? `there is ${nets.map((n) => `\`${n}\``).join(", ")}`
-        : 'name its file with `use`; nets that ship with sec are there by name: `use "sec/resnet50.se"`';
-  cx.diagnostics.report(messages.SE102.net({ name }), span, { help });
+  if (near !== undefined) return `did you mean \`${near}\`?`;
+  if (nets.length > 0) return `there is ${nets.map((n) => `\`${n}\``).join(", ")}`;
+  return `name its file with \`use\`; nets that ship with sec are there by name: \`use "${shippedPath("resnet50")}"\``;
 }
 
 function resolveEdit(cx: Resolving, edit: Edit): void {

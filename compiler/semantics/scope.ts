@@ -21,6 +21,8 @@ export interface FileScope {
   readonly definitions: ReadonlyMap<string, Definition>;
   /** Reads a file beside this one, for nets that come from model files. */
   readonly readBytes?: (written: string) => ReadBytesResult;
+  /** Whether a net of that name ships with `sec`, to be had by `use`. */
+  readonly ships?: (net: string) => boolean;
 }
 
 /** Where an expression or a call is read: its file, and the parameters it sees. An undefined value is one whose error was reported. */

@@ -7,7 +7,7 @@ import type { SpecFile } from "../syntax/ast.ts";
 import { placeText } from "./expand-context.ts";
 import { isBuiltin } from "./expand-layer.ts";
 import { library } from "./library.ts";
-import { type LoadedFile, loadUses, resolveUse, whyRefused } from "./load-uses.ts";
+import { type LoadedFile, loadUses, resolveUse, shippedPath, whyRefused } from "./load-uses.ts";
 import { resolveNames } from "./resolve-names.ts";
 import type { Definition, FileScope } from "./scope.ts";
 
@@ -61,7 +61,8 @@ function fileScope(loaded: LoadedFile, scopes: ReadonlyMap<LoadedFile, FileScope
     if (refused !== undefined) return { ok: false, reason: refused };
     return host.readBytes?.(resolveUse(loaded.file.name, written)) ?? { ok: false, reason: "model files are not read here" };
   };
-  const home: FileScope = { file: loaded.file, library: false, definitions, readBytes };
+  const ships = (net: string): boolean => host.readText(shippedPath(net)).ok;
+  const home: FileScope = { file: loaded.file, library: false, definitions, readBytes, ships };
   for (const def of loaded.spec?.defs ?? []) {
     const { text: name, span } = def.name;
     const other = definitions.get(name);
