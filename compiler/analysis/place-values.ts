@@ -20,7 +20,7 @@ const MUST = 1.15;
 /** The aim is worth mixing this part of the kernels: a mixed kernel reads through a binding that the hardware may not cache. */
 const MIXED_PART = 1 / 4;
 /** Of a mixed kernel, in parts of the bytes alive at one time. */
-const PRICES = [Number.POSITIVE_INFINITY, 0.3, 0.1, 0.04, 0.015, 0.004] as const;
+const PRICES = [Number.POSITIVE_INFINITY, 0.1, 0.04, 0.015, 0.004] as const;
 /** Attempts: EFFORT / values, within these limits. */
 const EFFORT = 10_000;
 const ATTEMPTS = { least: 4, most: 200 } as const;

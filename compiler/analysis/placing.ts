@@ -1,6 +1,7 @@
 /**
  * One attempt at placing values in arenas: each in turn goes where it costs least, given those placed before. `place-values.ts` makes
- * many attempts and keeps the best. Values are numbers here, indices into the list to place: an attempt must be cheap.
+ * many attempts and keeps the best. Values are numbers here, indices into the list to place: an attempt must be cheap. So arenas keep their
+ * scratch from value to value, and loops count: where few attempts are made the engine interprets them, and allocates for each step of `of`.
  */
 import type { Value } from "../ir/graph.ts";
 import type { LiveValue } from "./liveness.ts";
@@ -94,112 +95,162 @@ export function placingOf(items: readonly LiveValue[], dispatches: readonly Disp
   };
 }
 
-interface Fit {
-  readonly offset: number;
-  /** Bytes the arena grows by. */
-  readonly growth: number;
+/** An arena of an attempt, and how the value whose turn it is would lie in it. */
+interface Arena {
+  size: number;
+  /** What is placed here and alive with that value, from the bottom: the first `count`. */
+  readonly beside: Int32Array;
+  count: number;
+  /** Kernels that would become mixed; FORBIDDEN where one must not. */
+  mixes: number;
+  /** The last kernel that was counted for it. */
+  counted: number;
+  offset: number;
+  /** Bytes the arena would grow by. */
+  growth: number;
   /** Bytes that the gap is larger than what it takes. */
-  readonly slack: number;
+  slack: number;
 }
 
-/** The tightest gap that holds `need` bytes between the values of `list`, else on top of them. */
-function fitBetween(list: readonly number[], need: number, size: number, bytes: readonly number[], offsets: Float64Array): Fit {
-  let free = 0;
-  let offset = -1;
-  let slack = Number.POSITIVE_INFINITY;
-  for (let n = 0; n <= list.length; n++) {
-    const j = list[n] ?? -1;
-    const end = j < 0 ? size : (offsets[j] as number);
-    const left = end - free - need;
-    if (left >= 0 && left < slack) {
-      offset = free;
-      slack = left;
-    }
-    if (j >= 0) free = Math.max(free, end + (bytes[j] as number));
-  }
-  return offset >= 0 ? { offset, growth: 0, slack } : { offset: free, growth: Math.max(0, free + need - size), slack: 0 };
+const FORBIDDEN = -1;
+
+const newArena = (values: number): Arena => ({
+  size: 0,
+  beside: new Int32Array(values),
+  count: 0,
+  mixes: 0,
+  counted: -1,
+  offset: 0,
+  growth: 0,
+  slack: 0,
+});
+
+interface Placed {
+  readonly arenas: Arena[];
+  /** -1: not placed yet. */
+  readonly arenaOf: Int32Array;
+  readonly offsetOf: Float64Array;
+  readonly mixed: Set<number>;
 }
 
-/** What is placed and alive with value i, by arena, from the bottom. */
-function around(p: Placing, i: number, members: readonly (readonly number[])[], arenaOf: Int32Array, offsetOf: Float64Array): number[][] {
-  const lists: number[][] = members.map(() => []);
+/** Adds value j to what lies beside another. Of two at one offset, the one that came first lies first. */
+function insert(arena: Arena, j: number, offsetOf: Float64Array): void {
+  const { beside } = arena;
+  const offset = offsetOf[j] as number;
+  let at = arena.count++;
+  for (; at > 0 && (offsetOf[beside[at - 1] as number] as number) > offset; at--) beside[at] = beside[at - 1] as number;
+  beside[at] = j;
+}
+
+/** What is placed and alive with the value whose turn it is, by arena. */
+function findBeside(p: Placing, order: readonly number[], turn: number, { arenas, arenaOf, offsetOf }: Placed): void {
+  const i = order[turn] as number;
+  for (let a = 0; a < arenas.length; a++) (arenas[a] as Arena).count = 0;
   if (p.near) {
-    for (const j of p.near[i] as readonly number[]) {
+    const near = p.near[i] as readonly number[];
+    for (let n = 0; n < near.length; n++) {
+      const j = near[n] as number;
       const arena = arenaOf[j] as number;
-      if (arena >= 0) (lists[arena] as number[]).push(j);
+      if (arena >= 0) insert(arenas[arena] as Arena, j, offsetOf);
     }
-  } else {
-    const [first, last] = p.live[i] as readonly [number, number];
-    for (const [arena, list] of members.entries())
-      for (const j of list) {
-        const [from, to] = p.live[j] as readonly [number, number];
-        if (from <= last && first <= to) (lists[arena] as number[]).push(j);
-      }
+    return;
   }
-  for (const list of lists) if (list.length > 1) list.sort((a, b) => (offsetOf[a] as number) - (offsetOf[b] as number));
-  return lists;
+  const [first, last] = p.live[i] as readonly [number, number];
+  for (const j of order.slice(0, turn)) {
+    const [from, to] = p.live[j] as readonly [number, number];
+    if (from <= last && first <= to) insert(arenas[arenaOf[j] as number] as Arena, j, offsetOf);
+  }
 }
 
-/** The kernels that become mixed when value i goes to an arena, by arena; undefined where it must not. */
-function mixing(
-  p: Placing,
-  i: number,
-  terms: Terms,
-  count: number,
-  arenaOf: Int32Array,
-  mixed: ReadonlySet<number>,
-): (number[] | undefined)[] {
-  const lists: (number[] | undefined)[] = [];
-  for (let arena = 0; arena < count; arena++) lists.push([]);
-  for (const { other, kernel } of p.edges[i] as readonly Edge[]) {
-    const arena = arenaOf[other] as number;
-    if (arena < 0 || mixed.has(kernel)) continue;
-    const list = lists[arena];
-    if (terms.price === Number.POSITIVE_INFINITY || p.fixed.has(kernel) || terms.banned.has(kernel)) lists[arena] = undefined;
-    else if (list && !list.includes(kernel)) list.push(kernel);
+/** How many kernels become mixed when value i goes to an arena, by arena. The edges of one kernel follow each other. */
+function countMixes(p: Placing, i: number, { price, banned }: Terms, { arenas, arenaOf, mixed }: Placed): void {
+  for (let a = 0; a < arenas.length; a++) {
+    const arena = arenas[a] as Arena;
+    arena.mixes = 0;
+    arena.counted = -1;
   }
-  return lists;
+  const edges = p.edges[i] as readonly Edge[];
+  for (let n = 0; n < edges.length; n++) {
+    const { other, kernel } = edges[n] as Edge;
+    if ((arenaOf[other] as number) < 0 || mixed.has(kernel)) continue;
+    const arena = arenas[arenaOf[other] as number] as Arena;
+    if (arena.mixes === FORBIDDEN || arena.counted === kernel) continue;
+    arena.counted = kernel;
+    if (price === Number.POSITIVE_INFINITY || p.fixed.has(kernel) || banned.has(kernel)) arena.mixes = FORBIDDEN;
+    else arena.mixes++;
+  }
+}
+
+/** Value i is in `arena`: what became mixed by that. */
+function addMixed(p: Placing, i: number, arena: number, { arenaOf, mixed }: Placed): void {
+  const edges = p.edges[i] as readonly Edge[];
+  for (let n = 0; n < edges.length; n++) {
+    const { other, kernel } = edges[n] as Edge;
+    if (arenaOf[other] === arena) mixed.add(kernel);
+  }
+}
+
+/** The tightest gap that holds `need` bytes between what lies beside it, else on top of them. */
+function findGap(arena: Arena, need: number, bytes: readonly number[], offsetOf: Float64Array): void {
+  const { beside, count, size } = arena;
+  let free = 0;
+  arena.offset = -1;
+  arena.slack = Number.POSITIVE_INFINITY;
+  arena.growth = 0;
+  for (let n = 0; n <= count; n++) {
+    const j = beside[n] as number;
+    const end = n === count ? size : (offsetOf[j] as number);
+    const left = end - free - need;
+    if (left >= 0 && left < arena.slack) {
+      arena.offset = free;
+      arena.slack = left;
+    }
+    if (n < count) free = Math.max(free, end + (bytes[j] as number));
+  }
+  if (arena.offset >= 0) return;
+  arena.offset = free;
+  arena.growth = Math.max(0, free + need - size);
+  arena.slack = 0;
 }
 
 /** Places the values in this order. More than `most` arenas only where no other is allowed. */
 export function attempt(p: Placing, order: readonly number[], terms: Terms): Attempt {
   const { most, price } = terms;
+  const arenas: Arena[] = [];
   const arenaOf = new Int32Array(order.length).fill(-1);
   const offsetOf = new Float64Array(order.length);
-  const arenas: number[] = [];
-  const members: number[][] = [];
   const mixed = new Set<number>();
+  const placed: Placed = { arenas, arenaOf, offsetOf, mixed };
   const grew: number[] = [];
 
-  for (const i of order) {
+  for (let turn = 0; turn < order.length; turn++) {
+    const i = order[turn] as number;
     const need = p.bytes[i] as number;
-    const lists = around(p, i, members, arenaOf, offsetOf);
-    const mixes = mixing(p, i, terms, arenas.length, arenaOf, mixed);
-    let best = -1;
+    findBeside(p, order, turn, placed);
+    countMixes(p, i, terms, placed);
+    let best: Arena | undefined;
     let cost = Number.POSITIVE_INFINITY;
-    let at: Fit = { offset: 0, growth: need, slack: 0 };
-    for (let arena = 0; arena < arenas.length; arena++) {
-      const kernels = mixes[arena];
-      if (!kernels) continue;
-      const fit = fitBetween(lists[arena] as number[], need, arenas[arena] as number, p.bytes, offsetOf);
-      const costs = fit.growth + (kernels.length > 0 ? price * kernels.length : 0);
-      if (costs > cost || (costs === cost && fit.slack >= at.slack)) continue;
+    for (let a = 0; a < arenas.length; a++) {
+      const arena = arenas[a] as Arena;
+      if (arena.mixes === FORBIDDEN) continue;
+      findGap(arena, need, p.bytes, offsetOf);
+      const costs = arena.growth + (arena.mixes > 0 ? price * arena.mixes : 0);
+      if (costs > cost || (costs === cost && arena.slack >= (best?.slack ?? 0))) continue;
       best = arena;
       cost = costs;
-      at = fit;
     }
-    if (best < 0 || (arenas.length < most && need < cost)) {
-      best = arenas.length;
-      at = { offset: 0, growth: need, slack: 0 };
-      arenas.push(0);
-      members.push([]);
+    if (!best || (arenas.length < most && need < cost)) {
+      best = newArena(order.length);
+      best.growth = need;
+      arenas.push(best);
     }
-    if (at.growth > 0) grew.push(i);
-    arenas[best] = (arenas[best] as number) + at.growth;
-    arenaOf[i] = best;
-    offsetOf[i] = at.offset;
-    (members[best] as number[]).push(i);
-    for (const kernel of mixes[best] ?? []) mixed.add(kernel);
+    if (best.growth > 0) grew.push(i);
+    best.size += best.growth;
+    const arena = arenas.indexOf(best);
+    addMixed(p, i, arena, placed);
+    arenaOf[i] = arena;
+    offsetOf[i] = best.offset;
   }
-  return { arenas, arenaOf, offsetOf, mixed, total: arenas.reduce((a, b) => a + b, 0), grew };
+  const sizes = arenas.map(({ size }) => size);
+  return { arenas: sizes, arenaOf, offsetOf, mixed, total: sizes.reduce((a, b) => a + b, 0), grew };
 }
