@@ -1,9 +1,11 @@
 /** A program as the tables that the host interprets: distinct shaders, weight slices, one row per dispatch. */
 import { must } from "../../compiler/invariant.ts";
 import type { Value, Weight } from "../../compiler/ir/graph.ts";
-import { type Program, sharedInputs } from "../../compiler/ir/kernel.ts";
+import { type Kernel, type Program, sharedInputs } from "../../compiler/ir/kernel.ts";
+import { kernelForms } from "../../compiler/ir/kernel-form.ts";
 import { layoutOf, sizesOf } from "./layout.ts";
 import { type Packing, plain } from "./pack.ts";
+import { type Shader, surroundingsOf } from "./shader.ts";
 import { type Mode, printKernel } from "./variants.ts";
 
 export interface ShaderEntry {
@@ -49,6 +51,11 @@ export interface Plan {
   readonly outputs: readonly PortEntry[];
 }
 
+interface Printed {
+  readonly mode: Mode;
+  readonly shader: Shader;
+}
+
 const BYTES_PER_F32 = 4;
 /** Enough for what the printers write today; a longer comment loses whole words from its end. */
 const LONGEST_NAME = 80;
@@ -82,9 +89,21 @@ export function planOf(program: Program, modes: readonly Mode[]): Plan {
   };
   const place = (value: Value) => must(program.memory.places.get(value), `place of ${value.name}`);
 
-  const steps = program.kernels.map((kernel, at): StepEntry => {
+  const byForm = new Map<string, readonly Printed[]>();
+  const formOf = kernelForms(program);
+  const surroundings = surroundingsOf(program);
+  /** Kernels of one form have one text: what else goes into it is which buffers are shared, and which are kept in f32 as ports. */
+  const print = (kernel: Kernel, at: number): readonly Printed[] => {
     const shared = sharedInputs(program, at);
-    const printed = modes.map((mode) => ({ mode, shader: printKernel(program, kernel, mode, shared) }));
+    const bound = kernel.buffers.map(({ value }) => [shared.has(value), surroundings.isPort(value)]);
+    const form = `${formOf(kernel)} ${JSON.stringify(bound)}`;
+    const printed = byForm.get(form) ?? modes.map((mode) => ({ mode, shader: printKernel(surroundings, kernel, mode, shared) }));
+    byForm.set(form, printed);
+    return printed;
+  };
+
+  const steps = program.kernels.map((kernel, at): StepEntry => {
+    const printed = print(kernel, at);
     // slices hold what the most compact mode wants; without shader-f16 the host widens them
     const packings = new Map<number, Packing>();
     for (const { shader } of printed)

@@ -39,9 +39,22 @@ export interface Frame {
   readonly shared: ReadonlySet<Value>;
 }
 
-export function frameOf(program: Program, kernel: Kernel, precision: Precision, shared: ReadonlySet<Value> = new Set()): Frame {
-  const weights = new Set(program.weights.map((w) => w.value));
-  const ports = new Set([...program.inputs, ...program.outputs].map((p) => p.value));
+/** What a kernel's text depends on beside the kernel. */
+export interface Surroundings {
+  readonly storage: Program["storage"];
+  readonly isWeight: (value: Value) => boolean;
+  /** Whether it is an input or an output of the net. */
+  readonly isPort: (value: Value) => boolean;
+}
+
+export function surroundingsOf({ storage, weights, inputs, outputs }: Program): Surroundings {
+  const weightValues = new Set(weights.map((w) => w.value));
+  const portValues = new Set([...inputs, ...outputs].map((p) => p.value));
+  return { storage, isWeight: (v) => weightValues.has(v), isPort: (v) => portValues.has(v) };
+}
+
+export function frameOf(around: Surroundings, kernel: Kernel, precision: Precision, shared: ReadonlySet<Value>): Frame {
+  const { storage, isWeight, isPort } = around;
   const value = (buffer: number): Value => must(kernel.buffers[buffer], `buffer ${buffer} of ${kernel.name}`).value;
   // one channel or one pixel: means, sums and factors of a whole map, where a rounding shows in every element and a sum may exceed 65504
   const isMap = ({ type: { shape } }: Value): boolean => shape.length === 4 && shape[1] !== 1 && !(shape[2] === 1 && shape[3] === 1);
@@ -49,12 +62,12 @@ export function frameOf(program: Program, kernel: Kernel, precision: Precision, 
     kernel,
     half: precision.half,
     shared,
-    isWeight: (v) => weights.has(v),
+    isWeight,
     value,
-    layout: (buffer) => layoutOf(value(buffer), program.storage.get(value(buffer))),
+    layout: (buffer) => layoutOf(value(buffer), storage.get(value(buffer))),
     isHalf: (buffer) => {
       const v = value(buffer);
-      return precision.half && !weights.has(v) && !ports.has(v) && isMap(v);
+      return precision.half && !isWeight(v) && !isPort(v) && isMap(v);
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { unreachable } from "../../compiler/invariant.ts";
 import type { Value } from "../../compiler/ir/graph.ts";
-import type { Kernel, Program } from "../../compiler/ir/kernel.ts";
+import type { Kernel } from "../../compiler/ir/kernel.ts";
 import { geometryOf } from "./contract.ts";
 import { printQuad, quadFits } from "./contract-quad.ts";
 import { printRegister } from "./contract-register.ts";
@@ -12,7 +12,7 @@ import { printTiled, tiledGroups } from "./contract-tiled.ts";
 import { printDepthwise } from "./depthwise.ts";
 import { printExcite } from "./excite.ts";
 import { printLoop } from "./loops.ts";
-import { frameOf, type Shader } from "./shader.ts";
+import { frameOf, type Shader, type Surroundings } from "./shader.ts";
 
 export type Variant = "register" | "tiled";
 
@@ -34,8 +34,8 @@ export function modesOf(variant: Variant | "auto", f16: boolean): Mode[] {
 }
 
 /** `shared`: inputs to bind like outputs (`sharedInputs`). */
-export function printKernel(program: Program, kernel: Kernel, mode: Mode, shared: ReadonlySet<Value>): Shader {
-  const frame = frameOf(program, kernel, { half: mode.half }, shared);
+export function printKernel(around: Surroundings, kernel: Kernel, mode: Mode, shared: ReadonlySet<Value>): Shader {
+  const frame = frameOf(around, kernel, { half: mode.half }, shared);
   switch (kernel.kind) {
     case "loop":
       return printLoop(frame, kernel);
