@@ -102,7 +102,7 @@ function mixThere(lanes: Int32Array, words: Int32Array): void {
   }
 }
 
-/** f64 values of some rows of a matrix, good until the next call. */
+/** f64 values of some rows of a matrix, good until the next call; no product is made for them. */
 export type RowsOf = (first: number, count: number) => Float64Array;
 
 /** a [rows, inner] times b [inner, columns], each sum over the inner axis in order. Of b, a few rows are asked for at a time, each once. */
@@ -110,13 +110,14 @@ export function product(a: Float64Array, b: RowsOf, rows: number, columns: numbe
   const inner = a.length / rows;
   const out = new Float64Array(rows * columns);
   const kernels = kernelsAt(a);
+  const only = rows <= TILE.rows && columns <= TILE.columns;
   for (let k = 0; k < inner; k += TILE.inner) {
     const slice = { a, b: b(k, Math.min(TILE.inner, inner - k)), inner, columns, k };
     if (!kernels) addSlice(slice, rows, out);
     else
       for (let i = 0; i < rows; i += TILE.rows)
         for (let c = 0; c < columns; c += TILE.columns) {
-          const tile = { i, c, rows: Math.min(TILE.rows, rows - i), wide: Math.min(TILE.columns, columns - c) };
+          const tile = { i, c, rows: Math.min(TILE.rows, rows - i), wide: Math.min(TILE.columns, columns - c), only };
           addTile(kernels, slice, tile, out);
         }
   }
@@ -138,26 +139,46 @@ interface Tile {
   readonly c: number;
   readonly rows: number;
   readonly wide: number;
+  /** There is no other: its sums stay where they are until the last slice. */
+  readonly only: boolean;
 }
 
 /** The sums of a tile have room for whole panels, and whole fours of rows. */
-function addTile(kernels: Kernels, { a, b, inner, columns, k }: Slice, { i, c, rows, wide }: Tile, out: Float64Array): void {
+function addTile(kernels: Kernels, { a, b, inner, columns, k }: Slice, { i, c, rows, wide, only }: Tile, out: Float64Array): void {
   const pitch = Math.ceil(wide / PANEL_COLUMNS) * PANEL_COLUMNS;
   const { sums, panels } = kernels;
-  sums.fill(0, 0, Math.ceil(rows / 4) * 4 * pitch);
-  if (k > 0) for (let n = 0, at = i * columns + c; n < rows; n++, at += columns) sums.set(out.subarray(at, at + wide), n * pitch);
+  const here: Part = { values: sums, first: 0, pitch };
+  const there: Part = { values: out, first: i * columns + c, pitch: columns };
+  if (k === 0 || !only) sums.fill(0, 0, Math.ceil(rows / 4) * 4 * pitch);
+  if (k > 0 && !only) copyRows(there, here, rows, wide);
   const count = b.length / columns;
   const row = (n: number): number => a.byteOffset + 8 * (n * inner + k);
   kernels.quads(row(i), 8 * inner, row(i + rows - 1), 8 * count, QUADS);
   const [stop, end] = [QUADS + 32 * count * Math.ceil(rows / 4), PANEL + 8 * PANEL_COLUMNS * count];
   for (let n = 0; n < wide; n += PANEL_COLUMNS) {
-    const first = c + n;
     const width = Math.min(PANEL_COLUMNS, wide - n);
-    if (width === PANEL_COLUMNS && b.buffer === a.buffer) kernels.panel(b.byteOffset + 8 * first, 8 * columns, PANEL, end);
-    else for (let j = 0; j < width; j++) fillColumn(panels, j, count, b, first + j, columns);
+    if (width === PANEL_COLUMNS && b.buffer === a.buffer) kernels.panel(b.byteOffset + 8 * (c + n), 8 * columns, PANEL, end);
+    else for (let j = 0; j < width; j++) fillColumn(panels, j, count, b, c + n + j, columns);
     kernels.strip(QUADS, stop, PANEL, end, SUMS + 8 * n, 8 * pitch);
   }
-  for (let n = 0, at = i * columns + c; n < rows; n++, at += columns) out.set(sums.subarray(n * pitch, n * pitch + wide), at);
+  if (!only || k + count === inner) copyRows(here, there, rows, wide);
+}
+
+/** Rows of a matrix, `pitch` apart, from element `first` on. */
+interface Part {
+  readonly values: Float64Array;
+  readonly first: number;
+  readonly pitch: number;
+}
+
+/** Rows of `wide` values, all at once where they follow each other. */
+function copyRows(from: Part, into: Part, rows: number, wide: number): void {
+  const whole = from.pitch === wide && into.pitch === wide;
+  const width = whole ? rows * wide : wide;
+  for (let n = 0; n < (whole ? 1 : rows); n++) {
+    const at = from.first + n * from.pitch;
+    into.values.set(from.values.subarray(at, at + width), into.first + n * into.pitch);
+  }
 }
 
 function addSlice({ a, b, inner, columns, k }: Slice, rows: number, out: Float64Array): void {
@@ -202,25 +223,29 @@ const STEPS_AT_ONCE = 16;
 
 /** Puts rows side by side, four at a time. What would be beside a last row is left as it is. */
 export function interleave(rows: Rows, into: Float32Array, to: number, walk: Walk): void {
-  const { first } = rows;
   const { taps, inners, step, groups, far } = walk;
   if (groups > 1) {
     const atOnce = Math.max(1, Math.floor(STEPS_AT_ONCE / inners));
-    for (let n = 0; n < groups; n += atOnce)
-      move({ ...rows, first: first + n * inners * taps }, into, to + n * far, { ...walk, groups: Math.min(atOnce, groups - n) });
+    for (let n = 0; n < groups; n += atOnce) move(rows, n * inners * taps, into, to + n * far, walk, inners, Math.min(atOnce, groups - n));
   } else {
-    for (let n = 0; n < inners * groups; n += STEPS_AT_ONCE)
-      move({ ...rows, first: first + n * taps }, into, to + n * step, { ...walk, inners: Math.min(STEPS_AT_ONCE, inners - n) });
+    const steps = inners * groups;
+    for (let n = 0; n < steps; n += STEPS_AT_ONCE)
+      move(rows, n * taps, into, to + n * step, walk, Math.min(STEPS_AT_ONCE, steps - n), groups);
   }
 }
 
-function move({ from, first, pitch, count }: Rows, into: Float32Array, to: number, walk: Walk): void {
-  const { taps, tap, inners, step, groups, far, beside } = walk;
+/** A part of a walk, `skip` elements further on in each row: `inners` and `groups` are its own, for the whole walk's. */
+function move(rows: Rows, skip: number, into: Float32Array, to: number, walk: Walk, inners: number, groups: number): void {
+  const { from, pitch, count } = rows;
+  const first = rows.first + skip;
+  const { taps, tap, step, far, beside } = walk;
   const kernels = inners > 0 && (inners * taps) % 4 === 0 ? kernelsAt(from, into) : undefined;
   const sets = kernels ? count >> 2 : 0;
   const [source, target] = [from.byteOffset + 4 * first, into.byteOffset + 4 * to];
   kernels?.interleave(source, 4 * pitch, sets, target, 4 * beside, taps, 4 * tap, inners, 4 * step, groups, 4 * far);
-  for (let row = 4 * sets; row < count; row++) moveRow(from, first + row * pitch, into, to + (row >> 2) * beside + (row & 3), walk);
+  if (4 * sets === count) return;
+  const part = { ...walk, inners, groups };
+  for (let row = 4 * sets; row < count; row++) moveRow(from, first + row * pitch, into, to + (row >> 2) * beside + (row & 3), part);
 }
 
 function moveRow(from: Float32Array, first: number, into: Float32Array, to: number, walk: Walk): void {

@@ -88,23 +88,28 @@
         (local.set $at (i32.add (local.get $at) (i32.const 32)))
         (br $next))))
 
-  ;; The content hash of `.weights`: its four lanes, which lie at `state`, after the words of the range.
+  ;; The content hash of `.weights`: its four lanes, which lie at `state`, after the words of the range. A lane becomes
+  ;; rotl((lane + word * P2) * P1, 13). Each step waits for the one before, so lanes are kept as they are before rotl, x, and what comes
+  ;; next is x * (P1 << 13) + (x >>> 19) * P1 + word * (P2 * P1): both halves of rotl(x, 13) * P1 at the same time.
   (func (export "mix") (param $at i32) (param $end i32) (param $state i32)
     (local $lanes v128)
     (local.set $lanes (v128.load (local.get $state)))
+    (local.set $lanes (v128.or
+      (i32x4.shr_u (local.get $lanes) (i32.const 13))
+      (i32x4.shl (local.get $lanes) (i32.const 19))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
-        (local.set $lanes (i32x4.mul
-          (i32x4.add (local.get $lanes)
-            (i32x4.mul (v128.load (local.get $at)) (v128.const i32x4 0x85ebca77 0x85ebca77 0x85ebca77 0x85ebca77)))
-          (v128.const i32x4 0x9e3779b1 0x9e3779b1 0x9e3779b1 0x9e3779b1)))
-        (local.set $lanes (v128.or
-          (i32x4.shl (local.get $lanes) (i32.const 13))
-          (i32x4.shr_u (local.get $lanes) (i32.const 19))))
+        (local.set $lanes (i32x4.add
+          (i32x4.add
+            (i32x4.mul (local.get $lanes) (v128.const i32x4 0xef362000 0xef362000 0xef362000 0xef362000))
+            (i32x4.mul (v128.load (local.get $at)) (v128.const i32x4 0xfc4a3b47 0xfc4a3b47 0xfc4a3b47 0xfc4a3b47)))
+          (i32x4.mul (i32x4.shr_u (local.get $lanes) (i32.const 19)) (v128.const i32x4 0x9e3779b1 0x9e3779b1 0x9e3779b1 0x9e3779b1))))
         (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (br $next)))
-    (v128.store (local.get $state) (local.get $lanes)))
+    (v128.store (local.get $state) (v128.or
+      (i32x4.shl (local.get $lanes) (i32.const 13))
+      (i32x4.shr_u (local.get $lanes) (i32.const 19)))))
 
   ;; Eight columns of a matrix of f64 whose rows are `pitch` bytes apart, moved together.
   (func (export "panel") (param $from i32) (param $pitch i32) (param $at i32) (param $end i32)

@@ -76,7 +76,7 @@ const GROWTH = 4;
 /** Regions grow together up to this, beyond it alone: a block is at most 4 GB. */
 const TOGETHER_BYTES = 2 ** 26;
 /** Regions do without a block until they are asked for more. */
-const SMALL_BYTES = 2 ** 15;
+const SMALL_BYTES = 2 ** 14;
 
 const kernelsOf = new WeakMap<ArrayBufferLike, Kernels>();
 
