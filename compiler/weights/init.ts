@@ -23,23 +23,33 @@ function avalanche(x: number): number {
   return h ^ (h >>> 15);
 }
 
-/** States of sfc32 generators, warmed up. Two keys, and two lanes of one key, which differ in the third word, are independent streams. */
-function generators(key: string, seed: number, lanes: number): Int32Array[] {
+/**
+ * States of sfc32 generators, warmed up: the first words of all lanes, then the second ones, and so on. Two keys, and two lanes of one key,
+ * which differ in the third word, are independent streams.
+ */
+function generators(key: string, seed: number, lanes: number): Int32Array {
   const high = Math.floor(seed / 2 ** 32) | 0;
   const [first, second] = [textKey(key, seed | 0), textKey(key, avalanche(~seed ^ high))];
-  return Array.from({ length: lanes }, (_, lane) => {
-    const state = Int32Array.of(first, second, avalanche(((seed | 0) ^ 0x9e3779b9) + lane), 1);
-    fill(state, new Int32Array(12));
-    return state;
-  });
+  const states = new Int32Array(4 * lanes)
+    .fill(first, 0, lanes)
+    .fill(second, lanes, 2 * lanes)
+    .fill(1, 3 * lanes);
+  for (let lane = 0; lane < lanes; lane++) {
+    states[2 * lanes + lane] = avalanche(((seed | 0) ^ 0x9e3779b9) + lane);
+    draw(states, lane, lanes, thrownAway);
+  }
+  return states;
 }
 
-/** The next draws of sfc32: 128 bits of state, a few integer operations a draw. Locals only: captured variables would be boxed. */
-function fill(state: Int32Array, out: Int32Array): void {
-  let a = state[0]!;
-  let b = state[1]!;
-  let c = state[2]!;
-  let counter = state[3]!;
+/** The first draws of a generator are not used: its words have to mix. */
+const thrownAway = new Int32Array(12);
+
+/** The next draws of one of `lanes` generators: 128 bits of state, a few integer operations a draw. Locals only: captured variables would be boxed. */
+function draw(states: Int32Array, lane: number, lanes: number, out: Int32Array): void {
+  let a = states[lane]!;
+  let b = states[lanes + lane]!;
+  let c = states[2 * lanes + lane]!;
+  let counter = states[3 * lanes + lane]!;
   for (let i = 0; i < out.length; i++) {
     const t = (a + b + counter) | 0;
     counter = (counter + 1) | 0;
@@ -48,18 +58,21 @@ function fill(state: Int32Array, out: Int32Array): void {
     c = (((c << 21) | (c >>> 11)) + t) | 0;
     out[i] = t;
   }
-  state.set([a, b, c, counter]);
+  states[lane] = a;
+  states[lanes + lane] = b;
+  states[2 * lanes + lane] = c;
+  states[3 * lanes + lane] = counter;
 }
 
 const BLOCK = 4096;
 
 export function bits(key: string, seed: number): Bits {
-  const [state] = generators(key, seed, 1) as [Int32Array];
+  const state = generators(key, seed, 1);
   const block = new Int32Array(BLOCK);
   let at = BLOCK;
   return () => {
     if (at === BLOCK) {
-      fill(state, block);
+      draw(state, 0, 1, block);
       at = 0;
     }
     return block[at++]!;
@@ -88,19 +101,13 @@ export function fillInitial(out: Float32Array, init: OwnInit, path: string, seed
       out.fill(init.value);
       return;
     case "uniform":
-      uniform(out, init.bound * 2 ** -23, sideBySide(generators(path, seed, LANES)));
+      // value i is the draw of lane i % LANES; the first lane is the generator of `bits`
+      uniform(out, init.bound * 2 ** -23, generators(path, seed, LANES));
       return;
     case "normal":
       fillNormal(out, bits(path, seed), init.std);
       return;
   }
-}
-
-/** The first words of all states, then the second ones, and so on. The first lane's is that of `bits`. */
-function sideBySide(states: readonly Int32Array[]): Int32Array {
-  const words = new Int32Array(4 * states.length);
-  for (const [lane, state] of states.entries()) for (let i = 0; i < 4; i++) words[i * states.length + lane] = state[i]!;
-  return words;
 }
 
 /** Marsaglia's polar method: pairs of independent normal values from points of the unit disc. */

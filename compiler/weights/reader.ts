@@ -46,6 +46,7 @@ function formulaOf(weight: Weight): string {
 export function weightReader(options: ReaderOptions = {}): WeightReader {
   const { plan, file, seed = 0, memory = vectorMemory() } = options;
   const products = new Map<string, Float64Array>();
+  const kept = new Set<Float64Array>();
   const scratch = (count: number): Float32Array => {
     const { buffer, byteOffset } = memory.region(TENSOR)(4 * count);
     return new Float32Array(buffer, byteOffset, count);
@@ -76,8 +77,14 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     return new Float64Array(buffer, byteOffset, count);
   };
 
-  /** Before rounding; the result may lie in the memory of slots from `slot` on. */
+  /** Before rounding, for whoever may overwrite it; the result may lie in the memory of slots from `slot` on. */
   const exactAt = (weight: Weight, slot: number): Float64Array => {
+    const values = lookedAt(weight, slot);
+    return kept.has(values) ? values.slice() : values;
+  };
+
+  /** The same, to be read only. */
+  const lookedAt = (weight: Weight, slot: number): Float64Array => {
     const count = numel(weight.value.type.shape);
     if (weight.init.kind !== "derived") {
       const values = exactMemory(slot, count);
@@ -88,7 +95,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const { run, runOverRows, costly } = recipeOf(recipe);
     const formula = costly ? formulaOf(weight) : "";
     const known = products.get(formula);
-    if (known) return known.slice();
+    if (known) return known;
     const last = runOverRows ? must(from.at(-1), `sources of ${weight.path}`) : undefined;
     const whole = last ? from.slice(0, -1) : from;
     // each source and all it is made of lie within slots of their own, in one memory: they are as large as they will be before any is filled
@@ -104,7 +111,10 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const sources = exactSources(whole, slot);
     const out = last && runOverRows ? runOverRows(sources, rowsAt(last, next)) : run(sources, attrs, shapeOf(weight));
     invariant(out.length === countOf(weight), `recipe ${recipe} made ${out.length} values for ${weight.path}`);
-    if (costly) products.set(formula, out.slice());
+    if (costly) {
+      products.set(formula, out);
+      kept.add(out);
+    }
     return out;
   };
 
@@ -139,7 +149,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     }
     const { run, byRows } = recipeOf(init.recipe);
     const [first, ...rest] = init.from;
-    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) return wholeRows(exactAt(weight, slot), columns);
+    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) return wholeRows(lookedAt(weight, slot), columns);
     const others = exactSources(rest, slot + 1);
     const values = base(first, scratch(countOf(first)));
     const rows = (row: number, count: number): Float64Array => {
@@ -158,7 +168,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const { run, inPlace } = recipeOf(recipe);
     const [first, ...rest] = from;
     if (!inPlace || first === undefined || first.init.kind === "derived") {
-      values.set(exactAt(weight, 0));
+      values.set(lookedAt(weight, 0));
       return values;
     }
     // before `values` is filled: they may be the memory that these pass through

@@ -28,20 +28,18 @@ export interface Recipe {
   readonly byRows?: (attrs: Attrs) => boolean;
   /** `run`, where the last source is asked for some rows at a time, in order: for one that is large and need not be in memory as a whole. */
   readonly runOverRows?: (sources: readonly Tensor[], last: RowSource) => Float64Array;
-  /** Much work for a small result: a reader that serves several targets keeps it. */
+  /** Much work for a small result, or for each of its numbers: a reader that serves several targets keeps it, so it is an array of its own. */
   readonly costly?: true;
 }
 
 const data = (sources: readonly Tensor[], i: number): Float64Array => must(sources[i], `recipe source ${i}`).data;
 const number = (attrs: Attrs, key: string): number => must(attrs[key] as number | undefined, `recipe attribute ${key}`);
 
-/** sigma of a batch norm: sqrt(var + eps). */
-const deviation = (variance: number, attrs: Attrs): number => Math.sqrt(variance + number(attrs, "eps"));
-
 /** bn-scale: 1 / sqrt(var + eps), times gamma when the norm is affine. Sources: var, gamma?. */
 function bnScale(sources: readonly Tensor[], attrs: Attrs): Float64Array {
   const gamma = sources[1]?.data;
-  return data(sources, 0).map((v, i) => (gamma?.[i] ?? 1) / deviation(v, attrs));
+  const eps = number(attrs, "eps");
+  return data(sources, 0).map((variance, i) => (gamma ? gamma[i]! : 1) / Math.sqrt(variance + eps));
 }
 
 /** bn-shift: beta - mean * scale. Sources: mean, var, then gamma and beta when the norm is affine. */
@@ -49,7 +47,8 @@ function bnShift(sources: readonly Tensor[], attrs: Attrs): Float64Array {
   const variance = data(sources, 1);
   const gamma = sources[2]?.data;
   const beta = sources[3]?.data;
-  return data(sources, 0).map((mean, i) => (beta?.[i] ?? 0) - (mean * (gamma?.[i] ?? 1)) / deviation(variance[i]!, attrs));
+  const eps = number(attrs, "eps");
+  return data(sources, 0).map((mean, i) => (beta ? beta[i]! : 0) - (mean * (gamma ? gamma[i]! : 1)) / Math.sqrt(variance[i]! + eps));
 }
 
 /**
@@ -147,8 +146,8 @@ function applyReference(sources: readonly Tensor[], attrs: Attrs): Float64Array 
 }
 
 export const recipes = {
-  "bn-scale": { summary: "gamma / sqrt(var + eps)", run: bnScale },
-  "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift },
+  "bn-scale": { summary: "gamma / sqrt(var + eps)", run: bnScale, costly: true },
+  "bn-shift": { summary: "beta - mean * gamma / sqrt(var + eps)", run: bnShift, costly: true },
   "scale-out": { summary: "weight * factor, by output channel", run: scaleOut, inPlace: true, byRows: (attrs) => !attrs.deconvGroups },
   "shift-out": { summary: "bias * factor + shift", run: shiftOut },
   "deconv-phases": { summary: "a deconv weight by phases of the output", run: deconvPhases },
