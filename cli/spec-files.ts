@@ -1,10 +1,12 @@
 /** Turns FILE arguments into source texts: a path, `-`, `FILE#NET`, or the bare name of a shipped net (cli.md section 1). */
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
 import { type Host, type ReadResult, SHIPPED } from "../compiler/host.ts";
 import { LIMITS } from "../compiler/limits.ts";
+import { once } from "../compiler/once.ts";
 import { type SourceFile, sourceFile } from "../compiler/source.ts";
 import { readUpTo } from "./io.ts";
 import { shippedNets } from "./package-root.ts";
@@ -86,9 +88,28 @@ export function systemReason(error: unknown): string {
   }
 }
 
+/** The file of `sec/NAME.se`; a net's own name works as well as its family's. */
+function shippedFile(name: string): string | undefined {
+  const nets = shippedNets();
+  const bare = name.slice(SHIPPED.length);
+  const direct = path.join(nets.folder, bare);
+  return existsSync(direct) ? direct : nets.fileOf.get(bare.replace(/\.se$/, ""));
+}
+
+/** Where the tree of a file that ships lies, from the folder of the bundle; beside the sources there is none. */
+export const keptName = (file: string): string => path.join("trees", `${file}.tree`);
+
+const bundleFolder = once(() => path.dirname(fileURLToPath(import.meta.url)));
+
 /** Answers `use` from the file system; paths arrive as the user's own, relative to the working directory. */
 export function fileHost(session: Session): Host {
   return {
+    readKept(name) {
+      const shipped = name.startsWith(SHIPPED) ? shippedFile(name) : undefined;
+      if (shipped === undefined) return undefined;
+      const kept = readTextFile(path.join(bundleFolder(), keptName(path.basename(shipped))));
+      return kept.ok ? kept.text : undefined;
+    },
     readBytes(name) {
       try {
         return { ok: true, bytes: readFileSync(path.resolve(session.options.directory, name)) };
@@ -98,16 +119,11 @@ export function fileHost(session: Session): Host {
     },
     readText(name) {
       if (!name.startsWith(SHIPPED) && !path.isAbsolute(name)) return readTextFile(path.resolve(session.options.directory, name));
-      const nets = shippedNets();
       if (name.startsWith(SHIPPED)) {
-        const bare = name.slice(SHIPPED.length);
-        const direct = path.join(nets.folder, bare);
-        if (existsSync(direct)) return readTextFile(direct);
-        // a net's own name works as well as its family's file
-        const byNet = nets.fileOf.get(bare.replace(/\.se$/, ""));
-        return byNet ? readTextFile(byNet) : { ok: false, reason: "no such net ships with sec" };
+        const file = shippedFile(name);
+        return file === undefined ? { ok: false, reason: "no such net ships with sec" } : readTextFile(file);
       }
-      const inShipped = path.isAbsolute(name) && name.startsWith(nets.folder);
+      const inShipped = path.isAbsolute(name) && name.startsWith(shippedNets().folder);
       return readTextFile(inShipped ? name : path.resolve(session.options.directory, name));
     },
   };

@@ -15,6 +15,8 @@ export interface Host {
    * `sec/NAME.se` names a net that ships with `sec`. `reason` completes "cannot read `path`: ...".
    */
   readText(path: string): ReadResult;
+  /** What `keepFile` made of a file when `sec` was built, if it did: the file need not be parsed then. `path` as for `readText`. */
+  readonly readKept?: (path: string) => string | undefined;
   /** The bytes of a model file for `net A from onnx "FILE"`, and of its external data; without it such nets cannot be read. */
   readonly readBytes?: (path: string) => ReadBytesResult;
 }

@@ -6,6 +6,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import path from "node:path";
 import { type Plugin, rolldown, type TransformOptions } from "rolldown";
 import { IMPORTER, WRAPPER } from "../cli/script.ts";
+import { keepTrees, keptBlocksPlugin } from "./keep-trees.ts";
 
 const OPTIONAL = ["webgpu", "@tensorflow/tfjs", "@tensorflow/tfjs-node", "vitest"];
 
@@ -77,7 +78,7 @@ async function bundle(
       alias: { fflate: path.resolve("node_modules/fflate/esm/browser.js") },
     },
     transform,
-    plugins: [englishOnly, noChildProcess, noCharacterTable, relatedOnce, importer],
+    plugins: [englishOnly, noChildProcess, noCharacterTable, relatedOnce, keptBlocksPlugin, importer],
   });
   const { output } = await made.write({
     dir: "dist/cli",
@@ -120,5 +121,6 @@ const files = [
   ...(await bundle({ "import-url": "backends/module/import-url.ts" }, "cjs")),
   ...(await bundle({ images: "cli/images.ts" }, "esm")),
 ];
+keepTrees("dist/cli");
 chmodSync("dist/cli/main.cjs", 0o755);
 writeFileSync("dist/cli/licenses.txt", licencesOf(files));

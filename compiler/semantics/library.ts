@@ -3,7 +3,9 @@ import { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { invariant } from "../invariant.ts";
 import { once } from "../once.ts";
 import { type SourceFile, sourceFile } from "../source.ts";
+import { keptBlock } from "../syntax/kept-tree.ts";
 import { parseBlock } from "../syntax/parse.ts";
+import { keptBlocks } from "./kept-blocks.ts";
 import { libraryTexts } from "./library.gen.ts";
 import type { Definition, FileScope } from "./scope.ts";
 
@@ -26,15 +28,19 @@ function openLibrary(): ReadonlyMap<string, Definition> {
     // blocks of all library files see each other: `scse` calls `se` and `sse`
     const home: FileScope = { file, library: true, definitions: blocks };
     const heads = [...text.matchAll(BLOCK)];
-    for (const [i, head] of heads.entries())
-      blocks.set(head[1] as string, blockAt(file, home, head.index, heads[i + 1]?.index ?? text.length));
+    for (const [i, head] of heads.entries()) {
+      const block = head[1] as string;
+      blocks.set(block, blockAt(file, home, block, head.index, heads[i + 1]?.index ?? text.length));
+    }
   }
   return blocks;
 }
 
-/** A net uses one block or two: each is parsed when somebody looks into it. */
-function blockAt(file: SourceFile, home: FileScope, start: number, end: number): Definition {
+/** A net uses one block or two: each is read when somebody looks into it. */
+function blockAt(file: SourceFile, home: FileScope, name: string, start: number, end: number): Definition {
   const def = once(() => {
+    const kept = keptBlocks[name];
+    if (kept !== undefined) return keptBlock(kept, file);
     const diagnostics = new Diagnostics();
     const block = parseBlock(file, start, end, diagnostics);
     invariant(block && !diagnostics.hasErrors, `the library file ${file.name} does not parse: ${diagnostics.all[0]?.title}`);

@@ -5,6 +5,7 @@ import { type Host, SHIPPED } from "../host.ts";
 import { LIMITS } from "../limits.ts";
 import { type SourceFile, sourceFile } from "../source.ts";
 import type { SpecFile, Use } from "../syntax/ast.ts";
+import { keptFile } from "../syntax/kept-tree.ts";
 import { parseSpec } from "../syntax/parse.ts";
 
 export interface LoadedFile {
@@ -32,7 +33,8 @@ export function loadUses(
 }
 
 function load(loading: Loading, file: SourceFile, chain: readonly string[]): LoadedFile {
-  const spec = parseSpec(file, loading.diagnostics);
+  const kept = loading.host.readKept?.(file.name);
+  const spec = (kept === undefined ? undefined : keptFile(kept, file)) ?? parseSpec(file, loading.diagnostics);
   const uses: LoadedFile["uses"][number][] = [];
   for (const use of spec?.uses ?? []) {
     const loaded = loadUse(loading, use, chain);
