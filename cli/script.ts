@@ -46,11 +46,19 @@ export const WRAPPER = {
   after: "\n}));\n",
 } as const;
 
+/** The script with the grammar, a fifth of what `sec check` loads: only texts that do not ship with `sec` need it. It exports functions only. */
+export const isGrammar = (file: string): boolean => path.basename(file).startsWith("parse-");
+
+/** What `load` gives, loaded when something of it is used. */
+const late = (load: () => unknown): object => new Proxy({}, { get: (_none, name) => (load() as Record<string | symbol, unknown>)[name] });
+
 type Wrapped = (exports: object, require: (id: string) => unknown, module: { exports: unknown }, file: string, folder: string) => void;
 
 export interface Scripts {
   /** What the script exports, evaluated when it is first asked for. */
   load(file: string): unknown;
+  /** Scripts that were evaluated, by file. */
+  loaded(): readonly string[];
   /** What V8 has compiled of each script so far, by file. */
   compiled(): ReadonlyMap<string, Uint8Array>;
   /** Files that were compiled anew, because there was no compiled form that this V8 takes. */
@@ -88,11 +96,21 @@ export function openScripts(byNode = false): Scripts {
     const run = wrapped(file, require);
     // before it runs: scripts may require each other in a circle
     exported.set(file, made);
-    run(made.exports, (id) => (id.startsWith("./") && id !== IMPORTER ? load(path.join(folder, id)) : require(id)), made, file, folder);
+    const get = (id: string): unknown => {
+      if (!id.startsWith("./") || id === IMPORTER) return require(id);
+      const other = path.join(folder, id);
+      return isGrammar(id) ? late(() => load(other)) : load(other);
+    };
+    run(made.exports, get, made, file, folder);
     return made.exports;
   };
   const anew = (): string[] => [...scripts].filter(([, script]) => script.cachedDataRejected !== false).map(([file]) => file);
-  return { load, anew, compiled: () => new Map([...scripts].map(([file, script]) => [file, script.createCachedData()])) };
+  return {
+    load,
+    anew,
+    loaded: () => [...exported.keys()],
+    compiled: () => new Map([...scripts].map(([file, script]) => [file, script.createCachedData()])),
+  };
 }
 
 /** The program of the script `name` in this file's folder. */

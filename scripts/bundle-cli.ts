@@ -90,6 +90,8 @@ async function bundle(
     entryFileNames: `[name].${extension}`,
     // in the folder of the entries: cli/script.ts counts on it
     chunkFileNames: `[name]-[hash].${extension}`,
+    // leaves that others use too, so that what has the grammar is asked for nothing else (`isGrammar` in cli/script.ts)
+    codeSplitting: { groups: [{ name: "words", test: /[\\/]compiler[\\/]syntax[\\/](words|fragment)\.ts$/ }] },
     // ASCII takes half the memory, and no time to decode
     minify: { compress: false, mangle: false, codegen: { asciiOnly: true } },
   });

@@ -7,10 +7,12 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { compiledName, openScripts, type Program } from "../cli/script.ts";
+import { compiledName, isGrammar, openScripts, type Program } from "../cli/script.ts";
 
 const COMMANDS = [
   ["check", "se_resnet50"],
+  // not by its bare name: it is parsed
+  ["check", "specs/nets/se_resnet50.se"],
   ["compile", "se_resnet50", "--target", "cpu,tfjs,webgpu,wasm,onnx,pytorch", "--dry-run"],
   ["inspect", "se_resnet50"],
 ];
@@ -23,6 +25,7 @@ const { runCli } = scripts.load(path.resolve("dist/cli/process.cjs")) as Program
 for (const command of COMMANDS) {
   const code = await runCli(command, io);
   if (code !== 0) throw new Error(`sec ${command.join(" ")} ended with ${code}`);
+  if (command === COMMANDS[0] && scripts.loaded().some(isGrammar)) throw new Error("a net that ships needs no grammar, and it was loaded");
 }
 const again = "--again";
 if (process.argv.includes(again)) {

@@ -48,6 +48,18 @@ test("Node loads the same scripts", () => {
   expect([...scripts.compiled()]).toEqual([]);
 });
 
+test("the grammar is loaded when it is used", () => {
+  const at = folder();
+  const write = (name: string, text: string): void => writeFileSync(path.join(at, name), `${WRAPPER.before}${text}${WRAPPER.after}`);
+  write("parse-0a1b.cjs", "let count = 0; exports.parse = (text) => text.length + count++;");
+  write("user.cjs", 'const grammar = require("./parse-0a1b.cjs"); exports.parsed = (text) => grammar.parse(text);');
+  const scripts = openScripts();
+  const user = scripts.load(path.join(at, "user.cjs")) as { readonly parsed: (text: string) => number };
+  expect(scripts.loaded().map((file) => path.basename(file))).toEqual(["user.cjs"]);
+  expect([user.parsed("abc"), user.parsed("abc")]).toEqual([3, 4]);
+  expect(scripts.loaded().map((file) => path.basename(file))).toEqual(["user.cjs", "parse-0a1b.cjs"]);
+});
+
 test("what was kept is used", () => {
   const scripts = openScripts();
   expect((scripts.load(path.join(folderWithKept(), "main.cjs")) as Main).twice(4)).toBe(8);
