@@ -44,8 +44,8 @@ function ordersOf({ bytes, live }: Placing): Order[] {
 function squeaking(order: Order, { grew }: Attempt, round: number): Order {
   const part = round % 2 === 0 ? 0.7 : 0.4;
   const rank = new Float64Array(order.length);
-  for (const [at, i] of order.entries()) rank[i] = at;
-  for (const i of grew.slice(1)) rank[i] = (rank[i] as number) * part - 0.5;
+  for (let at = 0; at < order.length; at++) rank[order[at] as number] = at;
+  for (let n = 1; n < grew.length; n++) rank[grew[n] as number] = (rank[grew[n] as number] as number) * part - 0.5;
   return [...order].sort((a, b) => (rank[a] as number) - (rank[b] as number));
 }
 

@@ -3,7 +3,7 @@
  * A pass replaces or empties slots; `closeFlow` makes a Program again. Everything is linear in the number of kernels.
  */
 import type { Attrs, Value, Weight } from "../../ir/graph.ts";
-import type { Kernel, Program, Storage } from "../../ir/kernel.ts";
+import type { BufferUse, Kernel, Program, Storage } from "../../ir/kernel.ts";
 
 export interface Flow {
   /** Slots stay topological: a kernel's inputs are written in lower slots. */
@@ -26,8 +26,15 @@ export interface Flow {
   readonly changed: () => boolean;
 }
 
-export const readsOf = (k: Kernel): Value[] => [...new Set(k.buffers.filter((b) => b.access === "read").map((b) => b.value))];
-export const writesOf = (k: Kernel): Value[] => [...new Set(k.buffers.filter((b) => b.access === "write").map((b) => b.value))];
+/** Each once, in order. Every pass asks it of every kernel: nothing is made but the list. */
+function valuesOf(k: Kernel, access: BufferUse["access"]): Value[] {
+  const values: Value[] = [];
+  for (const use of k.buffers) if (use.access === access && !values.includes(use.value)) values.push(use.value);
+  return values;
+}
+
+export const readsOf = (k: Kernel): Value[] => valuesOf(k, "read");
+export const writesOf = (k: Kernel): Value[] => valuesOf(k, "write");
 
 const formulaOf = (shape: readonly number[], recipe: string, from: readonly Weight[], attrs: Attrs): string =>
   JSON.stringify([recipe, from.map((w) => w.value.id), attrs, shape]);
