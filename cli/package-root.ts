@@ -5,8 +5,14 @@ import { fileURLToPath } from "node:url";
 import { must } from "../compiler/invariant.ts";
 import { once } from "../compiler/once.ts";
 
+/** Where the running program lies: the bundle, or the sources of the command line. */
+export const programFolder = once((): string => path.dirname(fileURLToPath(import.meta.url)));
+
+/** The kept tree of a spec file that ships, beside the bundle in `folder`; beside the sources there is none. */
+export const keptPath = (folder: string, file: string): string => path.join(folder, "trees", `${file}.tree`);
+
 export const packageRoot = once((): string => {
-  let folder = path.dirname(fileURLToPath(import.meta.url));
+  let folder = programFolder();
   while (!existsSync(path.join(folder, "specs", "nets"))) {
     const parent = path.dirname(folder);
     must(parent === folder ? undefined : parent, "the specs folder of sec-compiler");

@@ -1,15 +1,13 @@
 /** Turns FILE arguments into source texts: a path, `-`, `FILE#NET`, or the bare name of a shipped net (cli.md section 1). */
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { nearest } from "../compiler/diagnostics/suggest.ts";
 import { type Host, type ReadResult, SHIPPED } from "../compiler/host.ts";
 import { LIMITS } from "../compiler/limits.ts";
-import { once } from "../compiler/once.ts";
 import { type SourceFile, sourceFile } from "../compiler/source.ts";
 import { readUpTo } from "./io.ts";
-import { shippedNets } from "./package-root.ts";
+import { keptPath, programFolder, shippedNets } from "./package-root.ts";
 import { thousands } from "./report.ts";
 import type { Session } from "./session.ts";
 
@@ -96,18 +94,13 @@ function shippedFile(name: string): string | undefined {
   return existsSync(direct) ? direct : nets.fileOf.get(bare.replace(/\.se$/, ""));
 }
 
-/** Where the tree of a file that ships lies, from the folder of the bundle; beside the sources there is none. */
-export const keptName = (file: string): string => path.join("trees", `${file}.tree`);
-
-const bundleFolder = once(() => path.dirname(fileURLToPath(import.meta.url)));
-
 /** Answers `use` from the file system; paths arrive as the user's own, relative to the working directory. */
 export function fileHost(session: Session): Host {
   return {
     readKept(name) {
       const shipped = name.startsWith(SHIPPED) ? shippedFile(name) : undefined;
       if (shipped === undefined) return undefined;
-      const kept = readTextFile(path.join(bundleFolder(), keptName(path.basename(shipped))));
+      const kept = readTextFile(keptPath(programFolder(), path.basename(shipped)));
       return kept.ok ? kept.text : undefined;
     },
     readBytes(name) {

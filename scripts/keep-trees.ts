@@ -2,12 +2,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Plugin } from "rolldown";
-import { keptName } from "../cli/spec-files.ts";
+import { keptPath } from "../cli/package-root.ts";
 import { Diagnostics } from "../compiler/diagnostics/diagnostic.ts";
 import { libraryTexts } from "../compiler/semantics/library.gen.ts";
 import { sourceFile } from "../compiler/source.ts";
 import type { SpecFile } from "../compiler/syntax/ast.ts";
-import { keepBlock, keepFile } from "../compiler/syntax/kept-tree.ts";
+import { keepFile, keepTree } from "../compiler/syntax/kept-tree.ts";
 import { parseSpec } from "../compiler/syntax/parse.ts";
 
 function parsed(name: string, text: string): SpecFile {
@@ -24,7 +24,7 @@ export const keptBlocksPlugin: Plugin = {
     filter: { id: /[\\/]semantics[\\/]kept-blocks\.ts$/ },
     handler() {
       const blocks = Object.entries(libraryTexts).flatMap(([name, text]) => parsed(name, text).defs);
-      const trees = blocks.flatMap((def) => (def.kind === "block" ? [[def.name.text, keepBlock(def)]] : []));
+      const trees = blocks.flatMap((def) => (def.kind === "block" ? [[def.name.text, keepTree(def)]] : []));
       return `export const keptBlocks = ${JSON.stringify(Object.fromEntries(trees))};`;
     },
   },
@@ -33,7 +33,7 @@ export const keptBlocksPlugin: Plugin = {
 /** Writes the trees of all nets that ship beside the bundle in `folder`. */
 export function keepTrees(folder: string): void {
   for (const file of readdirSync("specs/nets").filter((name) => name.endsWith(".se"))) {
-    const kept = path.join(folder, keptName(file));
+    const kept = keptPath(folder, file);
     mkdirSync(path.dirname(kept), { recursive: true });
     writeFileSync(kept, keepFile(parsed(file, readFileSync(path.join("specs/nets", file), "utf8"))));
   }

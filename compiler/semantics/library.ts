@@ -3,7 +3,8 @@ import { Diagnostics } from "../diagnostics/diagnostic.ts";
 import { invariant } from "../invariant.ts";
 import { once } from "../once.ts";
 import { type SourceFile, sourceFile } from "../source.ts";
-import { keptBlock } from "../syntax/kept-tree.ts";
+import type { BlockDef } from "../syntax/ast.ts";
+import { keptTree } from "../syntax/kept-tree.ts";
 import { parseBlock } from "../syntax/parse.ts";
 import { keptBlocks } from "./kept-blocks.ts";
 import { libraryTexts } from "./library.gen.ts";
@@ -40,7 +41,7 @@ function openLibrary(): ReadonlyMap<string, Definition> {
 function blockAt(file: SourceFile, home: FileScope, name: string, start: number, end: number): Definition {
   const def = once(() => {
     const kept = keptBlocks[name];
-    if (kept !== undefined) return keptBlock(kept, file);
+    if (kept !== undefined) return keptTree<BlockDef>(kept, file);
     const diagnostics = new Diagnostics();
     const block = parseBlock(file, start, end, diagnostics);
     invariant(block && !diagnostics.hasErrors, `the library file ${file.name} does not parse: ${diagnostics.all[0]?.title}`);

@@ -2,19 +2,26 @@
  * Trees as text: what ships with `sec` is parsed when `sec` is built, and commands on it do without the grammar, whose making takes longer
  * than most of what they do. Spans are [start, end]; their file is told when the tree is read.
  */
+import { invariant } from "../invariant.ts";
 import { type SourceFile, span } from "../source.ts";
 import type { BlockDef, SpecFile } from "./ast.ts";
 
 /** Where nodes have a span. */
 const SPANS: ReadonlySet<string> = new Set(["span", "wordSpan", "placeSpan"]);
 
+type Tree = SpecFile | BlockDef;
 type Node = Record<string, unknown>;
 
-const treeText = (tree: SpecFile | BlockDef): string =>
-  JSON.stringify(tree, (key, value) => (SPANS.has(key) ? [value.start, value.end] : value));
+export function keepTree(tree: Tree): string {
+  return JSON.stringify(tree, (key, value) => {
+    invariant(key !== "file", "a node has a span that SPANS does not name");
+    return SPANS.has(key) ? [value.start, value.end] : value;
+  });
+}
 
-function treeOf<T extends SpecFile | BlockDef>(text: string, file: SourceFile): T {
-  const tree = JSON.parse(text) as T;
+/** What `keepTree` wrote of a tree of `file`. */
+export function keptTree<T extends Tree>(kept: string, file: SourceFile): T {
+  const tree = JSON.parse(kept) as T;
   locate(tree as unknown as Node, file);
   return tree;
 }
@@ -30,15 +37,11 @@ function locate(node: Node, file: SourceFile): void {
   }
 }
 
-/** A block of a file whose text is known. */
-export const keepBlock = (block: BlockDef): string => treeText(block);
-export const keptBlock = (kept: string, file: SourceFile): BlockDef => treeOf<BlockDef>(kept, file);
-
 /** A whole file: its text, a NUL, which no text has, and the tree. */
-export const keepFile = (spec: SpecFile): string => `${spec.span.file.text}\0${treeText(spec)}`;
+export const keepFile = (spec: SpecFile): string => `${spec.span.file.text}\0${keepTree(spec)}`;
 
 /** The tree of `file` from what `keepFile` wrote; undefined when that was of another text. */
 export function keptFile(kept: string, file: SourceFile): SpecFile | undefined {
   const end = file.text.length;
-  return kept[end] === "\0" && kept.startsWith(file.text) ? treeOf<SpecFile>(kept.slice(end + 1), file) : undefined;
+  return kept[end] === "\0" && kept.startsWith(file.text) ? keptTree<SpecFile>(kept.slice(end + 1), file) : undefined;
 }

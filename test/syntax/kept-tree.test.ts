@@ -9,7 +9,7 @@ import { printGraph } from "../../compiler/ir/print.ts";
 import { libraryTexts } from "../../compiler/semantics/library.gen.ts";
 import { type SourceFile, sourceFile } from "../../compiler/source.ts";
 import type { SpecFile } from "../../compiler/syntax/ast.ts";
-import { keepBlock, keepFile, keptBlock, keptFile } from "../../compiler/syntax/kept-tree.ts";
+import { keepFile, keepTree, keptFile, keptTree } from "../../compiler/syntax/kept-tree.ts";
 import { parseSpec } from "../../compiler/syntax/parse.ts";
 
 function parsed(file: SourceFile): SpecFile {
@@ -33,13 +33,18 @@ describe("every file and block that ships is kept as it is", () => {
 
   test.each(blocks)("block %s", (_name, def) => {
     if (def.kind !== "block") throw new Error("the library has blocks only");
-    expect(keptBlock(keepBlock(def), def.span.file)).toStrictEqual(def);
+    expect(keptTree(keepTree(def), def.span.file)).toStrictEqual(def);
   });
 });
 
 const TEXT = "se 1\n\nnet tiny(width = 4) {\n  input x: f32[N, 3, 8, 8]\n  a: conv(width, 3)  relu\n  output y\n}\n";
 const file = sourceFile("sec/tiny.se", TEXT);
 const kept = keepFile(parsed(file));
+
+test("a span under a name that is not known is our bug, not a copy of the whole text", () => {
+  const { span } = parsed(file);
+  expect(() => keepFile({ ...parsed(file), otherSpan: span } as SpecFile)).toThrow(/SPANS/);
+});
 
 describe("a kept file counts for its very text", () => {
   test("whatever the file is called; all nodes are of the file that was told", () => {
