@@ -102,7 +102,7 @@ function mixThere(lanes: Int32Array, words: Int32Array): void {
   }
 }
 
-/** f64 values of some rows of a matrix, good until the next call; no product is made for them. */
+/** f64 values of some rows of a matrix, good until the next call. Finding them makes no other product: the sums of this one wait in memory that all share. */
 export type RowsOf = (first: number, count: number) => Float64Array;
 
 /** a [rows, inner] times b [inner, columns], each sum over the inner axis in order. Of b, a few rows are asked for at a time, each once. */

@@ -46,7 +46,6 @@ function formulaOf(weight: Weight): string {
 export function weightReader(options: ReaderOptions = {}): WeightReader {
   const { plan, file, seed = 0, memory = vectorMemory() } = options;
   const products = new Map<string, Float64Array>();
-  const kept = new Set<Float64Array>();
   const scratch = (count: number): Float32Array => {
     const { buffer, byteOffset } = memory.region(TENSOR)(4 * count);
     return new Float32Array(buffer, byteOffset, count);
@@ -79,12 +78,12 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
 
   /** Before rounding, for whoever may overwrite it; the result may lie in the memory of slots from `slot` on. */
   const exactAt = (weight: Weight, slot: number): Float64Array => {
-    const values = lookedAt(weight, slot);
-    return kept.has(values) ? values.slice() : values;
+    const values = readAt(weight, slot);
+    return weight.init.kind === "derived" && recipeOf(weight.init.recipe).costly ? values.slice() : values;
   };
 
   /** The same, to be read only. */
-  const lookedAt = (weight: Weight, slot: number): Float64Array => {
+  const readAt = (weight: Weight, slot: number): Float64Array => {
     const count = numel(weight.value.type.shape);
     if (weight.init.kind !== "derived") {
       const values = exactMemory(slot, count);
@@ -111,10 +110,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const sources = exactSources(whole, slot);
     const out = last && runOverRows ? runOverRows(sources, rowsAt(last, next)) : run(sources, attrs, shapeOf(weight));
     invariant(out.length === countOf(weight), `recipe ${recipe} made ${out.length} values for ${weight.path}`);
-    if (costly) {
-      products.set(formula, out);
-      kept.add(out);
-    }
+    if (costly) products.set(formula, out);
     return out;
   };
 
@@ -149,7 +145,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     }
     const { run, byRows } = recipeOf(init.recipe);
     const [first, ...rest] = init.from;
-    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) return wholeRows(lookedAt(weight, slot), columns);
+    if (first === undefined || first.init.kind === "derived" || !byRows?.(init.attrs)) return wholeRows(readAt(weight, slot), columns);
     const others = exactSources(rest, slot + 1);
     const values = base(first, scratch(countOf(first)));
     const rows = (row: number, count: number): Float64Array => {
@@ -168,7 +164,7 @@ export function weightReader(options: ReaderOptions = {}): WeightReader {
     const { run, inPlace } = recipeOf(recipe);
     const [first, ...rest] = from;
     if (!inPlace || first === undefined || first.init.kind === "derived") {
-      values.set(lookedAt(weight, 0));
+      values.set(readAt(weight, 0));
       return values;
     }
     // before `values` is filled: they may be the memory that these pass through

@@ -35,16 +35,15 @@ test("so is which buffers hold one value, and which hold weights", () => {
   const reads = fused.buffers.flatMap(({ value, access }, i) => (access === "read" && program.storage.has(value) ? [i] : []));
   const [first, second] = reads as [number, number];
   const value = fused.buffers[first]?.value as Kernel["buffers"][number]["value"];
-  const bound = (type: typeof value.type) => ({ ...value, type });
   const other = fused.buffers[second]?.value as typeof value;
   // the same types and storage twice, once as one value and once as two
-  const twin = bound(value.type);
+  const twin = { ...value };
   const storage: Program["storage"] = new Map([...program.storage, [twin, program.storage.get(value) as never]]);
-  const with2 = (v: typeof value): Kernel => ({
+  const withOther = (v: typeof value): Kernel => ({
     ...fused,
     buffers: fused.buffers.map((b) => (b.value === other ? { ...b, value: v } : b)),
   });
-  expect(form(with2(value), storage)).not.toBe(form(with2(twin), storage));
+  expect(form(withOther(value), storage)).not.toBe(form(withOther(twin), storage));
 
   const noWeights = kernelForms({ ...program, weights: [] });
   expect(noWeights(fused)).not.toBe(form(fused));
